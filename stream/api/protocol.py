@@ -1,0 +1,103 @@
+"""What the API needs from the service behind it, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from stream.metrics import Metrics
+from stream.query import Query
+from stream.store import Store
+from stream.types import Clock
+
+StreamState = Literal["connecting", "online", "stalled", "offline", "failed", "disabled"]
+QueryState = Literal["watching", "waiting", "failed", "disabled"]
+
+
+@dataclass(frozen=True)
+class StreamStatus:
+    """One stream and how it is doing."""
+
+    name: str
+    url: str
+    """As it was given; the API hides the secrets in it."""
+    state: StreamState
+    reason: str | None
+    """What is wrong and what to do about it; None while online."""
+    since: datetime | None
+    """When the state was entered, with a time zone."""
+    epoch: int | None
+    """Number of the connection; None before the first."""
+    frames: int
+    """Frames taken since the service started."""
+    clock: Clock | None
+    frame_age_s: float | None
+    """Seconds since the newest frame; None before the first."""
+    enabled: bool = True
+    transport: Literal["tcp", "udp"] | None = None
+    pace: Literal["realtime", "fast"] = "realtime"
+
+
+@dataclass(frozen=True)
+class QueryStatus:
+    """One standing query and how it is doing."""
+
+    query: Query
+    state: QueryState
+    reason: str | None
+    since: datetime | None
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether events can be expected; `reasons` says in sentences why not."""
+
+    ready: bool
+    reasons: tuple[str, ...] = ()
+
+
+class ServiceProtocol(Protocol):
+    """The service. Its methods are synchronous, safe to call from any thread, and return within a second or so: the
+    API calls them from worker threads. What they change is durable when they return.
+
+    They raise `NotFoundError` for a name that is not there, `ConflictError` for one that is taken or that cannot be
+    changed now, and `ConfigError` for a value that cannot be used.
+    """
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def metrics(self) -> Metrics: ...
+
+    def ready(self) -> Readiness: ...
+
+    def streams(self) -> Sequence[StreamStatus]: ...
+
+    def stream(self, name: str) -> StreamStatus: ...
+
+    def add_stream(self, name: str, definition: Mapping[str, object]) -> StreamStatus:
+        """`definition` is what `StreamSettings.parse` takes."""
+        ...
+
+    def patch_stream(self, name: str, changes: Mapping[str, object]) -> StreamStatus:
+        """`changes` is what `StreamSettings.patched` takes."""
+        ...
+
+    def remove_stream(self, name: str) -> None: ...
+
+    def queries(self) -> Sequence[QueryStatus]: ...
+
+    def query(self, name: str) -> QueryStatus: ...
+
+    def add_query(self, name: str, definition: Mapping[str, object]) -> QueryStatus:
+        """`definition` is what `Query.parse` takes."""
+        ...
+
+    def patch_query(self, name: str, changes: Mapping[str, object]) -> QueryStatus:
+        """`changes` is what `Query.patched` takes."""
+        ...
+
+    def remove_query(self, name: str) -> None: ...

@@ -1,0 +1,239 @@
+"""The event stream over a websocket: catch-up from the log, then live, each client at its own pace.
+
+Nothing is queued for a client. Its sender reads the log from its own cursor, a page at a time, and sleeps when it has
+reached the end; a client that is slow is slow alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NoReturn
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from stream.api.bodies import Subscribe
+from stream.api.context import ApiOptions
+from stream.api.event_routes import check_cursor
+from stream.api.problems import user_problem, validation_problem
+from stream.api.protocol import ServiceProtocol
+from stream.errors import R2StreamError
+from stream.events import Event
+from stream.store import Page, Waiter
+
+GOING_AWAY: Final = 1001
+MALFORMED: Final = 4400
+TOO_SLOW: Final = 4408
+CURSOR_AHEAD: Final = 4410
+INTERNAL: Final = 1011
+
+PAGE_EVENTS: Final = 100
+IDLE_S: Final = 30.0
+"""The sender looks again after this long even when nothing woke it."""
+
+HANG_UP: Final = "r2stream.hang_up"
+"""Extension of the ASGI scope, `(code, reason) -> None`: close at once, though the client takes nothing."""
+
+router = APIRouter()
+_log = logging.getLogger(__name__)
+
+
+class _Goodbye(Exception):
+    """Ends the conversation with a close code, after a problem if there is one to tell."""
+
+    def __init__(self, code: int, reason: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a subscription stands: what it wants, and the cursor of the last event it was sent."""
+
+    wanted: Subscribe
+    cursor: int
+    live_after: int
+    """Events up to here were in the log when the client subscribed: how late they are says nothing."""
+
+    def at(self, cursor: int) -> _Place:
+        return _Place(self.wanted, cursor, self.live_after)
+
+
+class EventSocket:
+    """One websocket client: one task listens, one sends."""
+
+    def __init__(self, websocket: WebSocket, service: ServiceProtocol, options: ApiOptions, waiter: Waiter) -> None:
+        self._websocket = websocket
+        self._service = service
+        self._options = options
+        self._waiter = waiter
+        # One subscription at most waits to be answered; until it is, nothing more is read from the client.
+        self._asked: Subscribe | None = None
+        self._answered = asyncio.Event()
+        self._leaving: _Goodbye | None = None
+        self.gone = asyncio.Event()
+
+    def leave(self) -> None:
+        """Ask the client, politely, to come back later: the server stops."""
+        self._leaving = _Goodbye(GOING_AWAY, "the server stops; reconnect with your cursor")
+        self._waiter.wake()
+
+    async def run(self) -> None:
+        """Talk until either side ends it."""
+        goodbyes: list[_Goodbye] = []
+        gone = False
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(), name="ws.listen")
+                group.create_task(self._send_events(), name="ws.send")
+        except* _Goodbye as ends:
+            goodbyes = [end for end in ends.exceptions if isinstance(end, _Goodbye)]
+        except* WebSocketDisconnect:
+            gone = True
+        if goodbyes and not gone:
+            await self._say(goodbyes[0])
+
+    async def _listen(self) -> NoReturn:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1005))
+            try:
+                self._asked = Subscribe.model_validate_json(message.get("text") or "")
+            except ValidationError as error:
+                problem = validation_problem(error.errors(include_url=False, include_input=False))
+                raise _Goodbye(MALFORMED, "malformed message", problem) from None
+            self._answered.clear()
+            self._waiter.wake()
+            await self._answered.wait()
+
+    async def _send_events(self) -> NoReturn:
+        place = await self._first_subscription()
+        while True:
+            page = await self._read(place)
+            place = await self._send_page(place, page)
+            if self._asked is not None:
+                place = await self._answer(self._asked, place.cursor)
+            elif place.cursor >= self._service.store.latest_cursor() and self._leaving is None:
+                await self._waiter.wait(place.cursor, IDLE_S)
+            self._check_leaving()
+
+    async def _first_subscription(self) -> _Place:
+        deadline_s = time.monotonic() + self._options.subscribe_s
+        while self._asked is None:
+            remaining_s = deadline_s - time.monotonic()
+            if remaining_s <= 0:
+                raise _Goodbye(TOO_SLOW, "nothing was subscribed in time")
+            await self._waiter.wait(self._service.store.latest_cursor(), remaining_s)
+            self._check_leaving()
+        return await self._answer(self._asked, None)
+
+    async def _answer(self, asked: Subscribe, current: int | None) -> _Place:
+        """Confirm a subscription. Without a cursor it goes on from where this connection is, at first from now on."""
+        latest = self._service.store.latest_cursor()
+        after = asked.after if asked.after is not None else latest if current is None else current
+        ahead = check_cursor(after, latest)
+        if ahead is not None:
+            raise _Goodbye(CURSOR_AHEAD, "cursor of another log", ahead)
+        page, unknown = await asyncio.to_thread(self._survey, asked, after)
+        confirmation = {
+            "op": "subscribed",
+            "cursor": after,
+            "latest": latest,
+            "missed": page.missed,
+            "unknown": unknown,
+        }
+        await self._send(json.dumps(confirmation))
+        self._asked = None
+        self._answered.set()
+        return _Place(asked, after, latest)
+
+    def _survey(self, asked: Subscribe, after: int) -> tuple[Page, dict[str, list[str]]]:
+        streams = {status.name for status in self._service.streams()} if asked.streams else set()
+        queries = {status.query.name for status in self._service.queries()} if asked.queries else set()
+        unknown = {
+            "streams": [name for name in asked.streams or () if name not in streams],
+            "queries": [name for name in asked.queries or () if name not in queries],
+        }
+        return self._service.store.read(after, limit=1), unknown
+
+    async def _read(self, place: _Place) -> Page:
+        store, request = self._service.store, (place.cursor, PAGE_EVENTS, place.wanted.streams, place.wanted.queries)
+        recent = store.recent(*request)
+        if recent is not None:
+            # Neither this read nor a send that finds room gives way by itself.
+            await asyncio.sleep(0)
+            return recent
+        try:
+            return await asyncio.to_thread(store.read, *request)
+        except R2StreamError as error:
+            raise _Goodbye(INTERNAL, "the event log cannot be read", user_problem(error)) from error
+
+    async def _send_page(self, place: _Place, page: Page) -> _Place:
+        for event in page.events:
+            cursor = event.cursor or 0
+            await self._send(event.to_json())
+            self._count(event, live=cursor > place.live_after)
+            place = place.at(cursor)
+            if self._asked is not None or self._leaving is not None:
+                return place
+        return place.at(page.next)
+
+    async def _send(self, text: str) -> None:
+        try:
+            async with asyncio.timeout(self._options.slow_client_s):
+                await self._websocket.send_text(text)
+        except TimeoutError:
+            self._service.metrics.deliveries.labels("ws", "slow").inc()
+            raise _Goodbye(TOO_SLOW, "too slow; reconnect with your cursor") from None
+        except RuntimeError as error:
+            # The server has closed the connection by itself (no pong, a message too large) and not yet said so.
+            raise WebSocketDisconnect(1006) from error
+
+    async def _say(self, goodbye: _Goodbye) -> None:
+        hang_up: Callable[[int, str], None] | None = self._websocket.scope.get("extensions", {}).get(HANG_UP)
+        if goodbye.code == TOO_SLOW and hang_up is not None:
+            hang_up(goodbye.code, goodbye.reason)
+            return
+        with suppress(TimeoutError, WebSocketDisconnect):
+            async with asyncio.timeout(self._options.slow_client_s):
+                if goodbye.problem is not None:
+                    await self._websocket.send_text(json.dumps({"op": "problem", **goodbye.problem}))
+                await self._websocket.close(goodbye.code, goodbye.reason)
+
+    def _check_leaving(self) -> None:
+        if self._leaving is not None:
+            raise self._leaving
+
+    def _count(self, event: Event, *, live: bool) -> None:
+        self._service.metrics.deliveries.labels("ws", "sent").inc()
+        if live:
+            late_s = time.time() - datetime.fromisoformat(event.time).timestamp()
+            self._service.metrics.event_latency_seconds.labels("score_to_send").observe(max(0.0, late_s))
+
+
+@router.websocket("/v1/events/ws")
+async def events_ws(websocket: WebSocket) -> None:
+    """Events as they are logged; see `docs/api.md` for the messages and close codes."""
+    state = websocket.app.state
+    service: ServiceProtocol = state.service
+    sockets: set[EventSocket] = state.event_sockets
+    await websocket.accept()
+    with service.store.subscribe() as waiter, service.metrics.ws_clients.track_inprogress():
+        socket = EventSocket(websocket, service, state.options, waiter)
+        sockets.add(socket)
+        try:
+            await socket.run()
+        finally:
+            sockets.discard(socket)
+            socket.gone.set()

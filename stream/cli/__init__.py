@@ -1,0 +1,16 @@
+"""The command `r2stream`. Importing this loads nothing heavy: each command loads what it needs once it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line (`sys.argv` when None is given) and leave with its exit code.
+
+    0: done; 1: it failed, and one sentence on stderr says why; 2: the command line itself is wrong.
+    """
+    from stream.cli.app import run
+
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))

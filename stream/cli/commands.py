@@ -1,0 +1,174 @@
+"""What each command takes. The work is done elsewhere and loaded only once a command runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from stream.settings import Settings
+
+DEFAULT_CONFIG: Final = Path("r2stream.yaml")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help=f"Settings file; ./{DEFAULT_CONFIG} if there is one.", show_default=False),
+]
+HostOption = Annotated[str | None, typer.Option(help="Address to listen on.", show_default=False)]
+PortOption = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one.", show_default=False)]
+ModelOption = Annotated[
+    str | None, typer.Option(help="demo, a model file, or hf://owner/repo/file.", show_default=False)
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where events are kept; shown by doctor.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
+
+
+def serve(
+    config: ConfigOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    model: ModelOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Watch the configured streams and serve their events over REST and websocket."""
+    from stream.cli.serve import serve_until_stopped
+
+    serve_until_stopped(_settings(config, host, port, model, data_dir))
+
+
+def watch(
+    url: Annotated[str, typer.Argument(help="rtsp://…, http://…, rtmp://…, a file, or demo://broadcast.")],
+    queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to watch for, in plain words.")],
+    model: ModelOption = None,
+    port: PortOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Watch one stream for some sentences and print what happens; no settings, nothing is kept."""
+    from stream.cli.watch import watch_until_stopped
+
+    watch_until_stopped(url, queries, model=model, port=port or 0, as_json=as_json)
+
+
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(help="Stop after this many seconds.", min=1, show_default="until Ctrl-C")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Which programme to show.", min=0, show_default="210")] = None,
+    port: PortOption = None,
+    model: Annotated[str, typer.Option(help="demo, a model file, or hf://owner/repo/file.")] = "demo",
+) -> None:
+    """See it work: a synthetic live broadcast, five sentences, and their starts and ends beside the truth."""
+    from stream.cli.demo import SEED, DemoOptions, run_demo
+
+    run_demo(DemoOptions(seconds=seconds, seed=SEED if seed is None else seed, port=port, model=model))
+
+
+def events_tail(
+    after: Annotated[
+        int | None, typer.Option(help="Cursor to go on from; 0 for all.", min=0, show_default="from now on")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="The service.", show_default="http://127.0.0.1:8642")] = None,
+    stream: Annotated[list[str] | None, typer.Option(help="Only this stream; may be repeated.")] = None,
+    query: Annotated[list[str] | None, typer.Option(help="Only this query; may be repeated.")] = None,
+    token: Annotated[
+        str | None, typer.Option(help="The service's token, if it asks for one.", envvar="R2STREAM_TOKEN")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the events of a running service as they come; a lost connection goes on where it broke."""
+    import asyncio
+
+    from rich.console import Console
+
+    from stream.cli.lifetime import stopped_by_user
+    from stream.cli.tail import Wish, log_to_stderr, tail
+
+    log_to_stderr()
+    wish = Wish(after=after, streams=tuple(stream or ()), queries=tuple(query or ()), as_json=as_json)
+    with stopped_by_user():
+        asyncio.run(tail(url or _default_url(), token, wish, Console(highlight=False)))
+
+
+def doctor(
+    config: ConfigOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    model: ModelOption = None,
+    data_dir: DataDirOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Check that everything works here, and say what to do where it does not."""
+    from stream.cli.doctor_report import report
+
+    if not report(_settings(config, host, port, model, data_dir), as_json=as_json):
+        raise typer.Exit(1)
+
+
+def bench(
+    device: Annotated[str, typer.Option(help="Where to measure: cpu, cuda, …")] = "cpu",
+    bfloat16: Annotated[bool, typer.Option("--bfloat16", help="In bfloat16 instead of float32.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Measure the model here: rerun and incremental, at 1, 10 and 100 queries, and the bare CLIP encoder."""
+    from stream.cli.measuring import bench as run
+
+    run(as_json=as_json, bfloat16=bfloat16, device=device)
+
+
+def train_demo(
+    out: Annotated[Path, typer.Option(help="Folder for the model, its curve and what is needed to go on.")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int | None, typer.Option(help="Seed of it all.", min=0, show_default="as shipped")] = None,
+    clip_steps: Annotated[int | None, typer.Option(help="Steps of CLIP.", min=1, show_default="as shipped")] = None,
+    r2_steps: Annotated[int | None, typer.Option(help="Steps of R².", min=1, show_default="as shipped")] = None,
+) -> None:
+    """Make the demo's model again; the same command once more goes on after an interruption."""
+    from stream.cli.measuring import train
+
+    train(out, seed=seed, clip_steps=clip_steps, r2_steps=r2_steps)
+
+
+def evaluate_demo(
+    model: Annotated[str, typer.Option(help="demo, or a model file.")] = "demo",
+    programmes: Annotated[int, typer.Option(help="How many unseen programmes.", min=1)] = 200,
+) -> None:
+    """Measure the demo's model on programmes it has never seen, offline and live."""
+    from stream.cli.measuring import evaluate
+
+    evaluate(model, programmes)
+
+
+def _settings(
+    config: Path | None, host: str | None, port: int | None, model: str | None, data_dir: Path | None
+) -> Settings:
+    """The settings file, then the environment, then the command line. Raises ConfigError."""
+    import os
+    from dataclasses import replace
+
+    from stream.settings import CONFIG_VARIABLE, load_settings
+
+    if config is None and not os.environ.get(CONFIG_VARIABLE) and DEFAULT_CONFIG.is_file():
+        config = DEFAULT_CONFIG
+    settings = load_settings(config, os.environ)
+    server = replace(
+        settings.server,
+        host=settings.server.host if host is None else host,
+        port=settings.server.port if port is None else port,
+    )
+    return replace(
+        settings,
+        server=server,
+        model=settings.model if model is None else model,
+        data_dir=settings.data_dir if data_dir is None else data_dir.expanduser(),
+    )
+
+
+def _default_url() -> str:
+    from stream.settings import ServerSettings
+
+    return f"http://{ServerSettings.host}:{ServerSettings.port}"

@@ -1,0 +1,38 @@
+"""`r2stream serve`: the service, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final
+
+from stream.cli.embedded import running
+from stream.cli.lifetime import stopped_by_user
+from stream.cli.problems import CommandError
+from stream.cli.tail import log_to_stderr
+from stream.settings import Settings
+
+_LOOK_S: Final = 1.0
+_ONLY_HERE: Final = ("127.0.0.1", "localhost", "::1")
+_log = logging.getLogger(__name__)
+
+
+def serve_until_stopped(settings: Settings) -> None:
+    """Serve until Ctrl-C or SIGTERM. Raises R2StreamError when it cannot begin, or when the API has died."""
+    log_to_stderr(logging.INFO)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it would add, we say ourselves
+    _log.info("starting with the model %s", settings.model)
+    with stopped_by_user(), running(settings) as server:
+        _say_what_is_served(settings, server.url)
+        waiting = threading.Event()
+        while server.alive:
+            waiting.wait(_LOOK_S)
+        raise CommandError("the API has stopped by itself; the log says why")
+
+
+def _say_what_is_served(settings: Settings, url: str) -> None:
+    counts = len(settings.streams), len(settings.queries)
+    _log.info("serving %s (from the settings: streams %d, queries %d)", url, *counts)
+    _log.info("events, and what the API adds, are kept in %s", settings.data_dir)
+    if settings.server.token is None and settings.server.host not in _ONLY_HERE:
+        _log.warning("everybody who can reach %s may change everything: set server.token", settings.server.host)

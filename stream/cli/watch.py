@@ -1,0 +1,93 @@
+"""`r2stream watch`: one stream, some sentences, no settings, nothing kept."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from clients import Client, Event, EventStream
+from stream.cli.embedded import running
+from stream.cli.lifetime import stopped_by_user
+from stream.cli.problems import CommandError
+from stream.cli.tail import log_to_stderr, show
+from stream.query import Query
+from stream.settings import ServerSettings, Settings, StreamSettings
+
+STREAM: Final = "stream"
+_SLUG_LENGTH: Final = 40
+_LAST_WORDS_S: Final = 2.0
+"""After a recording's end, moments that were still going on are over by so much silence."""
+
+
+def watch_until_stopped(url: str, texts: Sequence[str], *, model: str | None, port: int, as_json: bool) -> None:
+    """Watch until Ctrl-C, or until a recording is over.
+
+    Raises:
+        R2StreamError: it cannot begin, or the stream can never be watched; says why.
+    """
+    log_to_stderr()
+    console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
+    with stopped_by_user(), tempfile.TemporaryDirectory(prefix="r2stream-") as folder:
+        settings = watch_settings(url, texts, model=model, port=port, data_dir=Path(folder))
+        with running(settings, notes) as server:
+            notes.print(f"watching; {server.url}/v1/events holds the same events. Ctrl-C stops.", style="dim")
+            asyncio.run(_print_events(server.url, as_json, console))
+
+
+def watch_settings(url: str, texts: Sequence[str], *, model: str | None, port: int, data_dir: Path) -> Settings:
+    """One stream and a query for each sentence, named after it. Raises ConfigError."""
+    names = query_names(texts)
+    return Settings(
+        data_dir=data_dir,
+        model=model or Settings.model,
+        server=ServerSettings(port=port),
+        streams={STREAM: StreamSettings.parse(STREAM, url)},
+        queries={name: Query.parse(name, text) for name, text in zip(names, texts, strict=True)},
+    )
+
+
+def query_names(texts: Sequence[str]) -> list[str]:
+    """Names that a person recognises, each different: `A player scores!` is `a-player-scores`."""
+    names: list[str] = []
+    for number, text in enumerate(texts, start=1):
+        slug = re.sub(r"[^a-z0-9]+", "-", text.lower())[:_SLUG_LENGTH].strip("-")
+        name = slug or f"query-{number}"
+        names.append(f"{name}-{number}" if name in names else name)
+    return names
+
+
+async def _print_events(url: str, as_json: bool, console: Console) -> None:
+    async with Client(url) as client, client.events(after=0) as events:
+        async for event in events:
+            show(event, as_json, console)
+            if await _is_over(client, event):
+                await _print_last_words(events, as_json, console)
+                return
+
+
+async def _is_over(client: Client, event: Event) -> bool:
+    """Whether this event says that nothing more will come. Raises CommandError when nothing ever could."""
+    if event.kind != "stream.offline":
+        return False
+    if event.data.get("cause") == "ended":
+        return True
+    stream = await client.stream(STREAM)
+    if stream.state == "failed":
+        raise CommandError(stream.reason or "the stream cannot be watched")
+    return False
+
+
+async def _print_last_words(events: EventStream, as_json: bool, console: Console) -> None:
+    try:
+        while True:
+            async with asyncio.timeout(_LAST_WORDS_S):
+                event = await anext(events)
+            show(event, as_json, console)
+    except TimeoutError:
+        return

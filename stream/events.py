@@ -1,0 +1,203 @@
+"""The messages of the wire: CloudEvents 1.0 in structured JSON, the same body on every sink.
+
+An event is written to the log, which gives it its `cursor`, before anything is sent.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from stream.lifecycle import EndReason, EventKind, State
+from stream.moment_update import MomentUpdate
+from stream.types import Clock
+
+Score = Annotated[float, Field(ge=0, le=1)]
+MomentState = Literal["open", "ending", "ended", "retracted"]
+StreamStateName = Literal["online", "offline", "stalled"]
+MomentEventType = Literal[
+    "r2stream.moment.started", "r2stream.moment.updated", "r2stream.moment.ended", "r2stream.moment.retracted"
+]
+StreamEventType = Literal["r2stream.stream.online", "r2stream.stream.offline", "r2stream.stream.stalled"]
+
+
+class _Body(BaseModel):
+    """Frozen; unknown fields are ignored, so that an older reader understands a newer writer."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class Instant(_Body):
+    """One end of a moment."""
+
+    time: str | None
+    """RFC 3339, UTC, milliseconds; None while unknown."""
+    media_time_s: float | None
+    final: bool
+    """True once it will never change."""
+
+
+class ClipInfo(_Body):
+    """The video file cut out for a moment, if one is asked for."""
+
+    state: Literal["none", "pending", "ready", "failed"] = "none"
+    url: str | None = None
+
+
+class MomentData(_Body):
+    """A moment as it is known at one revision."""
+
+    moment_id: str
+    """Stable: every event of the moment carries it."""
+    revision: int = Field(ge=1)
+    """Grows by one with each event of the moment."""
+    state: MomentState
+    stream: str
+    query: str
+    text: str
+    score: Score
+    start: Instant
+    end: Instant
+    clock: Clock
+    onset_to_alert_s: float | None
+    """None when the moment began before the query watched the stream."""
+    backfilled: bool
+    """It began before the query watched the stream: found in the window already held."""
+    reason: EndReason | None
+    """Why the moment ended or was retracted."""
+    model: str
+    clip: ClipInfo = ClipInfo()
+    thumbnail_url: str | None = None
+
+
+class StreamData(_Body):
+    """A stream's new state."""
+
+    stream: str
+    state: StreamStateName
+    cause: str | None
+    """One word for programs."""
+    reason: str | None
+    """One sentence for people; None when online."""
+
+
+class _Envelope(_Body):
+    """What CloudEvents asks of every event."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str = Field(max_length=64)
+    """Unique; a consumer that sees it twice has seen the same event twice."""
+    source: str
+    time: str
+    cursor: int | None = None
+    """Its place in the event log; None before it is written there."""
+
+    def with_cursor(self, cursor: int) -> Self:
+        """The same event at its place in the log."""
+        return self.model_copy(update={"cursor": cursor})
+
+    def to_json(self) -> str:
+        """The body as every sink sends it."""
+        return self.model_dump_json()
+
+
+class MomentEvent(_Envelope):
+    """Something became known about a moment."""
+
+    type: MomentEventType
+    data: MomentData
+
+
+class StreamEvent(_Envelope):
+    """A stream's state changed."""
+
+    type: StreamEventType
+    data: StreamData
+
+
+Event = MomentEvent | StreamEvent
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+_MOMENT_TYPES: dict[EventKind, MomentEventType] = {
+    "started": "r2stream.moment.started",
+    "updated": "r2stream.moment.updated",
+    "ended": "r2stream.moment.ended",
+    "retracted": "r2stream.moment.retracted",
+}
+_STREAM_TYPES: dict[StreamStateName, StreamEventType] = {
+    "online": "r2stream.stream.online",
+    "offline": "r2stream.stream.offline",
+    "stalled": "r2stream.stream.stalled",
+}
+_MOMENT_STATES: dict[State, MomentState] = {
+    State.OPEN: "open",
+    State.ENDING: "ending",
+    State.ENDED: "ended",
+    State.RETRACTED: "retracted",
+}
+
+
+def decode_event(body: str | bytes) -> Event:
+    """The event in a JSON text. Raises pydantic's ValidationError, a ValueError, when it is none."""
+    return _EVENT.validate_json(body)
+
+
+def event_schema() -> dict[str, Any]:
+    """The JSON Schema of every event."""
+    return _EVENT.json_schema(mode="serialization")
+
+
+def rfc3339(time_s: float) -> str:
+    """Unix seconds as RFC 3339 in UTC with milliseconds, such as `2025-01-02T03:04:05.678Z`."""
+    return datetime.fromtimestamp(round(time_s, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment_event(update: MomentUpdate, *, text: str, model: str, time_s: float) -> MomentEvent:
+    """The event for one revision of a moment, emitted at Unix time `time_s`."""
+    data = MomentData(
+        moment_id=update.moment_id,
+        revision=update.revision,
+        state=_MOMENT_STATES[update.state],
+        stream=update.stream,
+        query=update.query,
+        text=text,
+        score=round(update.score, 4),
+        start=_instant(update.start_s, update, update.start_final),
+        end=_instant(update.end_s, update, update.end_final),
+        clock=update.clock,
+        onset_to_alert_s=None if update.onset_to_alert_s is None else round(update.onset_to_alert_s, 3),
+        backfilled=update.backfilled,
+        reason=update.reason,
+        model=model,
+    )
+    return MomentEvent(
+        id=f"{update.moment_id}.{update.revision}",
+        source=f"/streams/{update.stream}",
+        type=_MOMENT_TYPES[update.kind],
+        time=rfc3339(time_s),
+        data=data,
+    )
+
+
+def stream_event(
+    stream: str, state: StreamStateName, *, time_s: float, cause: str | None = None, reason: str | None = None
+) -> StreamEvent:
+    """The event for a stream's new state, at Unix time `time_s`."""
+    return StreamEvent(
+        id=uuid4().hex,
+        source=f"/streams/{stream}",
+        type=_STREAM_TYPES[state],
+        time=rfc3339(time_s),
+        data=StreamData(stream=stream, state=state, cause=cause, reason=reason),
+    )
+
+
+def _instant(media_time_s: float | None, update: MomentUpdate, final: bool) -> Instant:
+    if media_time_s is None:
+        return Instant(time=None, media_time_s=None, final=final)
+    time = rfc3339(media_time_s + update.wall_offset_s)
+    return Instant(time=time, media_time_s=round(media_time_s, 3), final=final)

@@ -1,0 +1,144 @@
+"""A standing query: the sentence that is watched, and how its scores become moments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stream.errors import ConfigError
+from stream.section import Section, check_name
+
+MAX_TEXT_LENGTH = 512
+"""Characters; CLIP's own context is shorter still and is checked by the model."""
+
+EXIT_RATIO = 0.7
+"""`exit` is this share of `enter` when only `enter` is given."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A sentence watched until removed. Any value of this class is valid: the constructor raises ConfigError."""
+
+    name: str
+    text: str
+    streams: tuple[str, ...] = ()
+    """Streams to watch; empty means every stream."""
+    enter: float = 0.5
+    """A moment opens at this score or above."""
+    exit: float = 0.35
+    """An open moment goes on while its score is at least this; at most `enter`, so that scores near it do not flap."""
+    min_duration_s: float = 0.0
+    """Shorter moments are not reported, or retracted when they had been."""
+    max_duration_s: float = 300.0
+    """A longer moment is ended here, with reason `max_duration`; the rest of the same happening opens nothing new."""
+    merge_gap_s: float = 1.0
+    """Spans this close belong to one moment; `ended` waits at least this long, because a final end never moves."""
+    cooldown_s: float = 0.0
+    """A moment that starts less than this after the last one ended is not reported."""
+    settle_s: float = 2.0
+    """How long an end must lie in the past, or the evidence be missing, before a moment becomes final."""
+    confirm_frames: int = 1
+    """A moment must be seen in this many groundings in a row before it is reported."""
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "queries")
+        for stream in self.streams:
+            check_name(stream, self._path("streams"))
+        if not self.text.strip():
+            raise ConfigError("must say what to watch for, such as 'a player scores a goal'", path=self._path("text"))
+        if len(self.text) > MAX_TEXT_LENGTH:
+            problem = f"must have at most {MAX_TEXT_LENGTH} characters, not {len(self.text)}"
+            raise ConfigError(problem, path=self._path("text"))
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        if not 0 < self.enter <= 1:
+            raise ConfigError(f"must be above 0 and at most 1, not {self.enter}", path=self._path("threshold.enter"))
+        if not 0 < self.exit <= self.enter:
+            problem = f"must be above 0 and at most enter ({self.enter}), not {self.exit}"
+            raise ConfigError(problem, path=self._path("threshold.exit"))
+        if self.max_duration_s <= 0 or self.max_duration_s < self.min_duration_s:
+            problem = f"must be above 0 and at least min_duration ({self.min_duration_s:g} s)"
+            raise ConfigError(problem, path=self._path("max_duration"))
+        durations_s = (self.min_duration_s, self.max_duration_s, self.merge_gap_s, self.cooldown_s, self.settle_s)
+        if not all(math.isfinite(duration_s) and duration_s >= 0 for duration_s in durations_s):
+            raise ConfigError("durations must be finite and 0 or more", path=self._path())
+        if self.confirm_frames < 1:
+            raise ConfigError(f"must be at least 1, not {self.confirm_frames}", path=self._path("confirm_frames"))
+
+    def _path(self, key: str = "") -> str:
+        return f"queries.{self.name}.{key}" if key else f"queries.{self.name}"
+
+    def watches(self, stream: str) -> bool:
+        """Whether this query is on for that stream."""
+        return self.enabled and (not self.streams or stream in self.streams)
+
+    @staticmethod
+    def parse(name: str, mapping: object) -> Query:
+        """Read what a person wrote in YAML or JSON; a bare string is the text. Raises ConfigError.
+
+        Example: `{"text": "a player scores a goal", "threshold": {"enter": 0.6}, "min_duration": "2s"}`.
+        """
+        check_name(name, "queries")
+        section = Section({"text": mapping} if isinstance(mapping, str) else mapping, f"queries.{name}")
+        enter, exit_ = _thresholds(section)
+        query = Query(
+            name=name,
+            text=section.text("text").strip(),
+            streams=_streams(section),
+            enter=enter,
+            exit=exit_,
+            min_duration_s=section.duration_s("min_duration", Query.min_duration_s),
+            max_duration_s=section.duration_s("max_duration", Query.max_duration_s),
+            merge_gap_s=section.duration_s("merge_gap", Query.merge_gap_s),
+            cooldown_s=section.duration_s("cooldown", Query.cooldown_s),
+            settle_s=section.duration_s("settle", Query.settle_s),
+            confirm_frames=section.integer("confirm_frames", Query.confirm_frames),
+            enabled=section.boolean("enabled", Query.enabled),
+        )
+        section.refuse_unknown()
+        return query
+
+    def to_mapping(self) -> dict[str, object]:
+        """The inverse of `parse`, complete, ready for JSON; durations in seconds; `streams` null for every stream."""
+        return {
+            "text": self.text,
+            "streams": list(self.streams) or None,
+            "threshold": {"enter": self.enter, "exit": self.exit},
+            "min_duration": self.min_duration_s,
+            "max_duration": self.max_duration_s,
+            "merge_gap": self.merge_gap_s,
+            "cooldown": self.cooldown_s,
+            "settle": self.settle_s,
+            "confirm_frames": self.confirm_frames,
+            "enabled": self.enabled,
+        }
+
+    def patched(self, changes: Mapping[str, object]) -> Query:
+        """This query with some keys of its mapping replaced; null resets a key to its default. Raises ConfigError."""
+        merged = {**self.to_mapping(), **changes}
+        old, new = self.to_mapping()["threshold"], changes.get("threshold")
+        if isinstance(old, dict) and isinstance(new, Mapping):
+            merged["threshold"] = {**old, **new}
+        return Query.parse(self.name, merged)
+
+
+def _thresholds(section: Section) -> tuple[float, float]:
+    threshold = section.section("threshold")
+    enter = threshold.number("enter", Query.enter)
+    # Rounded so that the default pair is itself a fixed point: 0.5 gives 0.35.
+    exit_ = threshold.number("exit", round(enter * EXIT_RATIO, 6))
+    threshold.refuse_unknown()
+    return enter, exit_
+
+
+def _streams(section: Section) -> tuple[str, ...]:
+    value = section.raw("streams")
+    if value is None:
+        return ()
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names:
+        raise ConfigError("must list stream names; leave it out to watch every stream", path=section.at("streams"))
+    return tuple(dict.fromkeys(check_name(name, section.at("streams")) for name in names))

@@ -1,0 +1,221 @@
+"""The service: what is defined, by the settings file and by the API, is watched, and says how it is doing.
+
+Ways of the data, each a thread: pictures go from a source to the engine (`runner`), observations from the engine to the
+recorder (`engine_thread`), events from the recorder to the log (`recorder`), from where every sink reads them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from stream.api.protocol import QueryStatus, Readiness, StreamStatus
+from stream.definitions import Definition, Definitions
+from stream.engine import Engine, load_engine
+from stream.errors import ConfigError
+from stream.metrics import Metrics
+from stream.query import Query
+from stream.settings import Settings, StreamSettings
+from stream.status import query_status, unwatched_stream
+from stream.store import Store
+from stream.watching import Watching
+
+LOG_FILE: Final = "events.sqlite3"
+"""The event log and all definitions, inside the data directory."""
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """One running r2stream, less its API: `with Service.open(settings) as service: …`.
+
+    Implements `stream.api.protocol.ServiceProtocol`. Methods may be called from any thread; those that change
+    something run one after the other.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        store: Store,
+        *,
+        wall_time_s: Callable[[], float] = time.time,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Takes over `engine` and `store`: `stop` closes them."""
+        self.settings = settings
+        self._store = store
+        self._metrics = Metrics()
+        self._metrics.build_info.info({"version": version("r2stream"), "model": engine.name})
+        self._watching = Watching(engine, store, self._metrics, wall_time_s, monotonic_s)
+        self._streams = Definitions("stream", settings.streams, store.streams, StreamSettings.parse, wall_time_s)
+        self._queries = Definitions("query", settings.queries, store.queries, Query.parse, wall_time_s)
+        self._unusable: dict[tuple[Literal["stream", "query"], str], str] = {}
+        self._changing = threading.RLock()
+        self._stopped = False
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Load the model and open the event log.
+
+        Raises:
+            StoreError: the data directory cannot be used, or another r2stream uses it.
+            ModelError: the model cannot be used.
+        """
+        store = Store(settings.data_dir / LOG_FILE)
+        try:
+            return cls(settings, load_engine(settings.model, device=settings.device), store)
+        except BaseException:
+            store.close()
+            raise
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    @property
+    def metrics(self) -> Metrics:
+        return self._metrics
+
+    def start(self) -> None:
+        """Watch everything that is defined; returns at once, while sources connect.
+
+        Raises:
+            ConfigError: a stream or a query of the settings file cannot be used; nothing runs then.
+        """
+        with self._changing:
+            self._watching.start()
+            try:
+                self._begin()
+            except BaseException:
+                self.stop()
+                raise
+
+    def stop(self) -> bool:
+        """End everything, open moments with reason `shutdown`; says whether all ended in time. May be called twice."""
+        with self._changing:
+            if self._stopped:
+                return True
+            self._stopped = True
+            ended = self._watching.stop()
+            self._store.close()
+            return ended
+
+    def ready(self) -> Readiness:
+        problems = self._watching.problems
+        return Readiness(not problems, problems)
+
+    def streams(self) -> Sequence[StreamStatus]:
+        return [self._stream_status(definition) for definition in self._streams.entries()]
+
+    def stream(self, name: str) -> StreamStatus:
+        return self._stream_status(self._streams.entry(name))
+
+    def add_stream(self, name: str, definition: Mapping[str, object]) -> StreamStatus:
+        with self._changing:
+            self._streams.refuse_taken(name)
+            return self._set_stream(StreamSettings.parse(name, definition))
+
+    def patch_stream(self, name: str, changes: Mapping[str, object]) -> StreamStatus:
+        with self._changing:
+            before = self._streams.changeable(name)
+            after = before.patched(changes)
+            return self.stream(name) if after == before else self._set_stream(after)
+
+    def remove_stream(self, name: str) -> None:
+        with self._changing:
+            self._streams.changeable(name)
+            self._streams.delete(name)
+            self._unusable.pop(("stream", name), None)
+            self._watching.unwatch(name, "stream_removed")
+            self._metrics.forget_stream(name)
+
+    def queries(self) -> Sequence[QueryStatus]:
+        return [self._query_status(definition) for definition in self._queries.entries()]
+
+    def query(self, name: str) -> QueryStatus:
+        return self._query_status(self._queries.entry(name))
+
+    def add_query(self, name: str, definition: Mapping[str, object]) -> QueryStatus:
+        with self._changing:
+            self._queries.refuse_taken(name)
+            return self._set_query(Query.parse(name, definition))
+
+    def patch_query(self, name: str, changes: Mapping[str, object]) -> QueryStatus:
+        with self._changing:
+            return self._set_query(self._queries.changeable(name).patched(changes))
+
+    def remove_query(self, name: str) -> None:
+        with self._changing:
+            self._queries.changeable(name)
+            self._queries.delete(name)
+            self._unusable.pop(("query", name), None)
+            self._watching.apply(self._usable_queries())
+            self._metrics.forget_query(name)
+
+    def _set_stream(self, stream: StreamSettings) -> StreamStatus:
+        """Checked first, then kept, then watched: what cannot be a source changes nothing."""
+        runner = self._watching.runner_for(stream)
+        self._streams.save(stream)
+        self._unusable.pop(("stream", stream.name), None)
+        self._watching.unwatch(stream.name, "gap" if stream.enabled else "stream_removed")
+        if stream.enabled:
+            self._watching.watch(runner, self._usable_queries())
+        return self.stream(stream.name)
+
+    def _set_query(self, query: Query) -> QueryStatus:
+        self._watching.check_text(query)
+        self._queries.save(query)
+        self._unusable.pop(("query", query.name), None)
+        self._watching.apply(self._usable_queries())
+        return self.query(query.name)
+
+    def _usable_queries(self) -> list[Query]:
+        return [query for query in self._queries.all() if ("query", query.name) not in self._unusable]
+
+    def _begin(self) -> None:
+        """Watch all that is defined. Raises ConfigError when a definition of the settings file cannot be used."""
+        for query in self._queries.all():
+            with self._excused("query", query.name, self._queries):
+                self._watching.check_text(query)
+        for stream in self._streams.all():
+            with self._excused("stream", stream.name, self._streams):
+                runner = self._watching.runner_for(stream)
+                if stream.enabled:
+                    self._watching.watch(runner, self._usable_queries())
+
+    @contextmanager
+    def _excused(self, kind: Literal["stream", "query"], name: str, definitions: Definitions[Any]) -> Iterator[None]:
+        """What the API took once, under another model or version, must not keep the service from starting."""
+        try:
+            yield
+        except ConfigError as error:
+            if definitions.is_from_file(name):
+                raise
+            _log.warning("the %s '%s' cannot be used: %s", kind, name, error)
+            self._unusable[kind, name] = error.problem
+
+    def _stream_status(self, definition: Definition[StreamSettings]) -> StreamStatus:
+        name = definition.value.name
+        runner = self._watching.runners.get(name)
+        return unwatched_stream(definition, self._unusable.get(("stream", name))) if runner is None else runner.status()
+
+    def _query_status(self, definition: Definition[Query]) -> QueryStatus:
+        query = definition.value
+        watched = [runner.status() for runner in self._watching.runners.values() if query.watches(runner.name)]
+        return query_status(definition, self._unusable.get(("query", query.name)), watched, self._streams.names)

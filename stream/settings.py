@@ -1,0 +1,193 @@
+"""What a user configures: one YAML file, and `R2STREAM_*` environment variables that win over it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, cast
+
+from platformdirs import user_data_path
+
+from stream.errors import ConfigError
+from stream.query import Query
+from stream.redact import redact
+from stream.section import Section, check_name, nearest
+from stream.yaml_document import read_yaml
+
+CONFIG_VARIABLE = "R2STREAM_CONFIG"
+
+ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        "R2STREAM_MODEL": "model",
+        "R2STREAM_DEVICE": "device",
+        "R2STREAM_DATA_DIR": "data_dir",
+        "R2STREAM_HOST": "server.host",
+        "R2STREAM_PORT": "server.port",
+        "R2STREAM_TOKEN": "server.token",
+    }
+)
+"""Each variable and the setting it replaces; `R2STREAM_CONFIG` names the file where none is given."""
+
+# Kubernetes sets such variables in every container beside a service that is called r2stream or r2stream-something.
+_SERVICE_LINK = re.compile(r"R2STREAM_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+_SERVICE_LINK_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """One stream to watch."""
+
+    name: str
+    url: str = field(repr=False)
+    """Where it comes from: RTSP, RTMP, HTTP or HLS, a file, or `demo://broadcast`. May hold a password: show
+    `shown_url` instead."""
+    transport: Literal["tcp", "udp"] | None = None
+    """How RTSP carries its media; None leaves it to the URL, and TCP by default."""
+    pace: Literal["realtime", "fast"] = "realtime"
+    """How fast a recording is played where the URL does not say: as if it were live, or as fast as it is watched."""
+    enabled: bool = True
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without its secrets."""
+        return redact(self.url)
+
+    @property
+    def source_address(self) -> str:
+        """The URL with `transport` in its fragment, where sources read it; `pace` they take beside the address."""
+        if self.transport is None:
+            return self.url
+        return f"{self.url}{'&' if '#' in self.url else '#'}transport={self.transport}"
+
+    @staticmethod
+    def parse(name: str, mapping: object) -> StreamSettings:
+        """Read what a person wrote in YAML or JSON; a bare string is the URL. Raises ConfigError."""
+        check_name(name, "streams")
+        section = Section({"url": mapping} if isinstance(mapping, str) else mapping, f"streams.{name}")
+        url = section.text("url").strip()
+        if not url:
+            raise ConfigError("must say where the stream comes from, such as rtsp://host/path", path=section.at("url"))
+        transport = section.choice("transport", ("tcp", "udp"), "tcp") if section.has("transport") else None
+        pace = section.choice("pace", ("realtime", "fast"), StreamSettings.pace)
+        enabled = section.boolean("enabled", True)
+        section.refuse_unknown()
+        return StreamSettings(
+            name=name,
+            url=url,
+            transport=cast(Literal["tcp", "udp"], transport) if transport else None,
+            pace=cast(Literal["realtime", "fast"], pace),
+            enabled=enabled,
+        )
+
+    def to_mapping(self) -> dict[str, object]:
+        """The inverse of `parse`, complete, ready for JSON. Holds the URL with its secrets."""
+        return {"url": self.url, "transport": self.transport, "pace": self.pace, "enabled": self.enabled}
+
+    def patched(self, changes: Mapping[str, object]) -> StreamSettings:
+        """This stream with some keys of its mapping replaced; null resets a key to its default. Raises ConfigError."""
+        return StreamSettings.parse(self.name, {**self.to_mapping(), **changes})
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Where the API listens."""
+
+    host: str = "127.0.0.1"
+    """Only this machine, unless said otherwise."""
+    port: int = 8642
+    token: str | None = field(default=None, repr=False)
+    """What clients must send as `Authorization: Bearer …`; None lets everyone in."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything one service is told at its start."""
+
+    data_dir: Path
+    """Where events and what the API creates are kept."""
+    model: str = "demo"
+    """`demo`, the path of a model file, or `hf://owner/repo/file`."""
+    device: str = "cpu"
+    """Where the model runs, as PyTorch calls it: `cpu`, `cuda`, `cuda:1`."""
+    server: ServerSettings = ServerSettings()
+    streams: Mapping[str, StreamSettings] = field(default_factory=dict)
+    queries: Mapping[str, Query] = field(default_factory=dict)
+
+
+def load_settings(path: Path | str | None, environ: Mapping[str, str]) -> Settings:
+    """Settings from a file, or from the one `R2STREAM_CONFIG` names, or all defaults; then the environment.
+
+    Raises ConfigError that names the file or the variable, the key, and the nearest valid key.
+    """
+    overrides = _overrides(environ)
+    path = path or environ.get(CONFIG_VARIABLE) or None
+    if path is None:
+        return parse_settings({}, overrides)
+    file = Path(path).expanduser()
+    document = read_yaml(file)
+    try:
+        return parse_settings({} if document is None else document, overrides)
+    except ConfigError as error:
+        raise error if error.path in overrides else error.in_file(str(file)) from None
+
+
+def parse_settings(document: object, overrides: Mapping[str, str] | None = None) -> Settings:
+    """Settings from plain data. `overrides` maps environment variables to their values. Raises ConfigError."""
+    overrides = overrides or {}
+    top = Section(document, "")
+    server = top.section("server")
+    settings = Settings(
+        model=_text(top, "model", Settings.model, overrides),
+        device=_text(top, "device", Settings.device, overrides),
+        data_dir=Path(_text(top, "data_dir", str(user_data_path("r2stream", appauthor=False)), overrides)).expanduser(),
+        server=ServerSettings(
+            host=_text(server, "host", ServerSettings.host, overrides),
+            port=_port(server, overrides),
+            token=_text(server, "token", "", overrides) or None,
+        ),
+        streams={name: StreamSettings.parse(name, value) for name, value in top.section("streams").entries()},
+        queries={name: Query.parse(name, value) for name, value in top.section("queries").entries()},
+    )
+    server.refuse_unknown()
+    top.refuse_unknown()
+    return settings
+
+
+def _overrides(environ: Mapping[str, str]) -> dict[str, str]:
+    """Our variables that are set and not empty. Raises ConfigError for one that looks like ours and is not."""
+    overrides: dict[str, str] = {}
+    for name, value in environ.items():
+        if not name.startswith("R2STREAM_") or _SERVICE_LINK.fullmatch(name) or _SERVICE_LINK_ADDRESS.match(value):
+            continue
+        if name in ENVIRONMENT and value.strip():
+            overrides[name] = value.strip()
+        elif name not in ENVIRONMENT and name != CONFIG_VARIABLE:
+            hint = nearest(name, [*ENVIRONMENT, CONFIG_VARIABLE])
+            raise ConfigError(f"unknown environment variable; {hint}", path=name, code="unknown_key")
+    return overrides
+
+
+def _variable(section: Section, key: str) -> str:
+    """The environment variable that replaces a key."""
+    return next(name for name, path in ENVIRONMENT.items() if path == section.at(key))
+
+
+def _text(section: Section, key: str, default: str, overrides: Mapping[str, str]) -> str:
+    written = section.text(key, default)
+    value = overrides.get(_variable(section, key), written).strip()
+    if not value and default:
+        raise ConfigError("must not be empty", path=section.at(key))
+    return value
+
+
+def _port(section: Section, overrides: Mapping[str, str]) -> int:
+    written = section.integer("port", ServerSettings.port)
+    name = _variable(section, "port")
+    text = overrides.get(name, str(written))
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
+        path = name if name in overrides else section.at("port")
+        raise ConfigError(f"must be a port number from 0 (any free one) to 65535, not {text!r}", path=path)
+    return int(text)

@@ -1,0 +1,117 @@
+"""Reads and writes of the event log, each one piece of work inside a transaction that the store opens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from stream.events import Event, MomentEvent, decode_event
+from stream.store.database import StoreError
+from stream.store.schema import events, facts, moments
+
+SCAN_ROWS: Final = 10_000
+"""Rows one statement looks through at most, so that a filter that matches little never holds a connection for long."""
+
+_UNFINISHED: Final = ("open", "ending")
+_PRUNED_TO: Final = "pruned_to"
+
+
+def write(connection: Connection, event: Event) -> int:
+    """Log one event and return its cursor; an event whose id is there already keeps the cursor it has."""
+    moment = event.data if isinstance(event, MomentEvent) else None
+    values = {
+        "id": event.id,
+        "type": event.type,
+        "stream": event.data.stream,
+        "query": moment.query if moment else None,
+        "moment_id": moment.moment_id if moment else None,
+        "body": event.to_json(),
+    }
+    added = insert(events).values(values).on_conflict_do_nothing(index_elements=["id"]).returning(events.c.cursor)
+    cursor = connection.scalar(added)
+    if cursor is None:
+        return int(connection.execute(select(events.c.cursor).where(events.c.id == event.id)).scalar_one())
+    if moment is not None:
+        newest = {"cursor": cursor, "state": moment.state}
+        row = insert(moments).values(moment_id=moment.moment_id, **newest)
+        connection.execute(row.on_conflict_do_update(index_elements=["moment_id"], set_=newest))
+    return int(cursor)
+
+
+def prune(connection: Connection, up_to: int) -> None:
+    """Remove events up to that cursor, less the newest one of each moment that has not ended."""
+    kept = select(moments.c.cursor).where(moments.c.state.in_(_UNFINISHED))
+    connection.execute(delete(events).where(events.c.cursor <= up_to, events.c.cursor.not_in(kept)))
+    connection.execute(delete(moments).where(moments.c.cursor <= up_to, moments.c.state.not_in(_UNFINISHED)))
+    row = insert(facts).values(name=_PRUNED_TO, value=up_to)
+    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": up_to}))
+
+
+def pruned_up_to(connection: Connection) -> int:
+    """The cursor up to which events were removed; 0 when none were."""
+    return connection.scalar(select(facts.c.value).where(facts.c.name == _PRUNED_TO)) or 0
+
+
+def newest_cursor(connection: Connection) -> int:
+    """The newest cursor; 0 when the log is empty. Retention never removes the newest event."""
+    return connection.scalar(select(func.max(events.c.cursor))) or 0
+
+
+def scan(
+    connection: Connection, after: int, up_to: int, limit: int, wanted: Sequence[ColumnElement[bool]]
+) -> tuple[list[Event], int]:
+    """Up to `limit` events in `(after, up_to]`, oldest first, and the cursor up to which everything was looked at."""
+    found: list[Event] = []
+    first = connection.scalar(select(func.min(events.c.cursor))) or 0
+    position = max(after, first - 1)
+    while position < up_to and len(found) < limit:
+        bound = min(position + SCAN_ROWS, up_to)
+        rows = (
+            select(events.c.cursor, events.c.body)
+            .where(events.c.cursor > position, events.c.cursor <= bound, *wanted)
+            .order_by(events.c.cursor)
+            .limit(limit - len(found))
+        )
+        found += [_event(row) for row in connection.execute(rows)]
+        position = bound
+    if len(found) == limit:
+        position = found[-1].cursor or position
+    return found, max(position, after)
+
+
+def newest_of_moment(connection: Connection, moment_id: str) -> Event | None:
+    """The newest event about a moment; None when the log knows no such moment."""
+    rows = _newest_events().where(moments.c.moment_id == moment_id)
+    row = connection.execute(rows).one_or_none()
+    return None if row is None else _event(row)
+
+
+def unfinished_moments(connection: Connection) -> list[MomentEvent]:
+    """The newest event of each moment that has neither ended nor been retracted, oldest first."""
+    rows = _newest_events().where(moments.c.state.in_(_UNFINISHED)).order_by(events.c.cursor)
+    return [event for event in map(_event, connection.execute(rows)) if isinstance(event, MomentEvent)]
+
+
+def wanted(streams: Sequence[str] | None, queries: Sequence[str] | None) -> list[ColumnElement[bool]]:
+    """The conditions for events of any of these streams and of any of these queries; None is no condition."""
+    conditions: list[ColumnElement[bool]] = []
+    if streams is not None:
+        conditions.append(events.c.stream.in_(streams))
+    if queries is not None:
+        conditions.append(events.c.query.in_(queries))
+    return conditions
+
+
+def _newest_events() -> Select[int, str]:
+    return select(events.c.cursor, events.c.body).join(moments, moments.c.cursor == events.c.cursor)
+
+
+def _event(row: Row[int, str]) -> Event:
+    try:
+        return decode_event(row.body).with_cursor(row.cursor)
+    except ValueError as error:
+        message = f"event {row.cursor} of the log cannot be understood; was it written by another version of r2stream?"
+        raise StoreError(message) from error
