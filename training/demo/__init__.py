@@ -1,0 +1,1 @@
+"""The demo model: everything from the synthetic broadcast to the shipped file."""

@@ -1,0 +1,69 @@
+"""Every number of the demo model's recipe, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from r2model.config import ClipConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the shipped demo model is made; the same recipe and seed give the same file on the same kind of machine."""
+
+    seed: int = 7
+    threads: int = 2
+    """PyTorch threads; sums depend on their number, so it is part of the recipe."""
+
+    # Pictures and captions for the contrastive pre-training.
+    image_px: tuple[int, int] = (48, 80)
+    pictures: int = 131_072
+    pictures_per_programme: int = 32
+    programme_s: float = 240.0
+    context_length: int = 28
+    embed_dim: int = 128
+    vision: dict[str, object] = field(
+        default_factory=lambda: {"layers": 6, "width": 128, "patch_size": 8, "head_width": 32}
+    )
+    text: dict[str, object] = field(default_factory=lambda: {"width": 128, "heads": 4, "layers": 4})
+    clip_batch: int = 128
+    clip_steps: int = 2600
+    clip_learning_rate: float = 1.5e-3
+    clip_weight_decay: float = 0.05
+    clip_warmup_steps: int = 100
+
+    # Programmes for R², seen at the model's frame rate.
+    frame_interval_s: float = 0.5
+    window_frames: int = 64
+    programmes: int = 560
+    programme_frames: int = 256
+    hidden: int = 128
+    heads: int = 4
+    layers: int = 4
+    map_dropout: float = 0.0
+    drop_path: float = 0.1
+    windows_per_step: int = 8
+    queries_per_window: int = 8
+    r2_steps: int = 1900
+    r2_learning_rate: float = 1e-3
+    r2_weight_decay: float = 1e-2
+    r2_warmup_steps: int = 100
+    checkpoint_every_steps: int = 100
+
+    # Programmes for the calibration of scores.
+    tuning_programmes: int = 40
+    tuning_frames: int = 128
+
+
+def squash_to(recipe: Recipe) -> ClipConfig:
+    """What preprocessing needs to know of the CLIP that does not exist yet."""
+    return ClipConfig("custom", image_px=recipe.image_px, resize="squash")
+
+
+def smoke(recipe: Recipe | None = None) -> Recipe:
+    """The same recipe at a size that runs in seconds: for tests, not for use."""
+    base = recipe or Recipe()
+    return Recipe(seed=base.seed, threads=1, pictures=256, pictures_per_programme=16, programme_s=60.0, clip_batch=32,
+                  clip_steps=6, clip_warmup_steps=2, programmes=4, programme_frames=96, windows_per_step=2,
+                  queries_per_window=4, r2_steps=6, r2_warmup_steps=2, checkpoint_every_steps=3,
+                  tuning_programmes=1, tuning_frames=96)  # fmt: skip
