@@ -1,0 +1,20 @@
+"""The Python client of r2stream: `from clients import Client`."""
+
+from .client import Client
+from .errors import ClientError
+from .event_stream import EventStream
+from .messages import Event, EventPage, Instant, Moment, QueryInfo, QueryOptions, StreamInfo, Threshold
+
+__all__ = [
+    "Client",
+    "ClientError",
+    "Event",
+    "EventPage",
+    "EventStream",
+    "Instant",
+    "Moment",
+    "QueryInfo",
+    "QueryOptions",
+    "StreamInfo",
+    "Threshold",
+]

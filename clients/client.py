@@ -1,0 +1,171 @@
+"""The Python client: REST calls and the event stream of one r2stream server."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, Unpack
+from urllib.parse import quote, urlsplit
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+
+from .backoff import Backoff
+from .errors import ClientError, problem_error
+from .event_stream import EventStream, Wanted, as_names
+from .messages import (
+    Event,
+    EventPage,
+    Json,
+    QueryInfo,
+    QueryOptions,
+    StreamInfo,
+    parse_event,
+    parse_page,
+    parse_query,
+    parse_stream,
+)
+
+REQUEST_TIMEOUT_S: Final = 10.0
+CLOSE_TIMEOUT_S: Final = 2.0
+FIRST_RETRY_S: Final = 0.25
+"""A lost event stream is taken up again after about this long, then after longer and longer."""
+
+
+class Client:
+    """Talks to the server at `base_url` (for example `http://127.0.0.1:8080`), with `token` when it asks for one.
+
+    Use it as `async with Client(url) as client:`; leaving closes everything it opened. Every call has a timeout and
+    raises `ClientError` when it fails.
+    """
+
+    def __init__(self, base_url: str, token: str | None = None, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ClientError("invalid", f"{base_url!r} is no server address; one looks like http://127.0.0.1:8080.")
+        self._base_url = base_url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.AsyncClient(base_url=self._base_url, headers=self._headers, timeout=timeout_s)
+        self._event_streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection, event streams included."""
+        for stream in list(self._event_streams):
+            await stream.aclose()
+        await self._http.aclose()
+
+    async def streams(self) -> tuple[StreamInfo, ...]:
+        """Every stream and how it is doing."""
+        return tuple(parse_stream(body) for body in (await self._call("GET", "/v1/streams"))["streams"])
+
+    async def stream(self, name: str) -> StreamInfo:
+        """One stream and how it is doing."""
+        return parse_stream(await self._call("GET", _path("streams", name)))
+
+    async def add_stream(self, name: str, url: str) -> StreamInfo:
+        """Watch a stream from now on; the server keeps it until it is removed."""
+        return parse_stream(await self._call("POST", "/v1/streams", {"name": name, "url": url}))
+
+    async def remove_stream(self, name: str) -> None:
+        """Stop watching a stream."""
+        await self._call("DELETE", _path("streams", name))
+
+    async def queries(self) -> tuple[QueryInfo, ...]:
+        """Every standing query and how it is doing."""
+        return tuple(parse_query(body) for body in (await self._call("GET", "/v1/queries"))["queries"])
+
+    async def query(self, name: str) -> QueryInfo:
+        """One standing query and how it is doing."""
+        return parse_query(await self._call("GET", _path("queries", name)))
+
+    async def add_query(self, name: str, text: str, **options: Unpack[QueryOptions]) -> QueryInfo:
+        """Watch for `text` from now on; the window already held is searched at once."""
+        return parse_query(await self._call("POST", "/v1/queries", {"name": name, "text": text, **options}))
+
+    async def update_query(self, name: str, **options: Unpack[QueryOptions]) -> QueryInfo:
+        """Change what is given and leave the rest."""
+        return parse_query(await self._call("PATCH", _path("queries", name), dict(options)))
+
+    async def remove_query(self, name: str) -> None:
+        """Stop watching for a query."""
+        await self._call("DELETE", _path("queries", name))
+
+    async def moment(self, moment_id: str) -> Event:
+        """The newest event about one moment."""
+        return parse_event(await self._call("GET", _path("moments", moment_id)))
+
+    async def event_page(
+        self,
+        after: int = 0,
+        limit: int = 100,
+        *,
+        streams: Sequence[str] | None = None,
+        queries: Sequence[str] | None = None,
+    ) -> EventPage:
+        """Up to `limit` events that the log holds after a cursor, oldest first; does not wait for new ones."""
+        chosen: dict[str, Any] = {
+            "after": after,
+            "limit": limit,
+            "stream": as_names(streams),
+            "query": as_names(queries),
+        }
+        params = {key: value for key, value in chosen.items() if value is not None}
+        return parse_page(await self._call("GET", "/v1/events", params=params))
+
+    def events(
+        self,
+        *,
+        streams: Sequence[str] | None = None,
+        queries: Sequence[str] | None = None,
+        after: int | None = None,
+    ) -> EventStream:
+        """Events after a cursor (`None`: from now on, 0: all that the log holds), then live, for ever."""
+        stream = EventStream(self._connect, Wanted(as_names(streams), as_names(queries)), after, Backoff(FIRST_RETRY_S))
+        self._event_streams.add(stream)
+        return stream
+
+    async def _connect(self) -> ClientConnection:
+        # "http…" becomes "ws…", keeping the "s" of https.
+        return await connect(
+            "ws" + self._base_url.removeprefix("http") + "/v1/events/ws",
+            additional_headers=self._headers,
+            open_timeout=self._timeout_s,
+            close_timeout=CLOSE_TIMEOUT_S,
+        )
+
+    async def _call(
+        self, method: str, path: str, body: Json | None = None, params: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        try:
+            response = await self._http.request(method, path, json=body, params=params)
+        except httpx.TimeoutException as error:
+            raise ClientError("timeout", f"{self._base_url} did not answer within {self._timeout_s:g} s.") from error
+        except httpx.HTTPError as error:
+            raise ClientError(
+                "unreachable", f"Cannot reach {self._base_url} ({error}); is r2stream serving?"
+            ) from error
+        if response.status_code >= 300:
+            raise problem_error(response.content, response.status_code)
+        if not response.content:
+            return {}
+        try:
+            answer = response.json()
+        except ValueError as error:
+            raise ClientError("protocol", f"{self._base_url} did not answer with JSON; is this r2stream?") from error
+        if not isinstance(answer, dict):
+            raise ClientError("protocol", f"{self._base_url} answered something else than an object.")
+        return answer
+
+
+def _path(collection: str, name: str) -> str:
+    return f"/v1/{collection}/{quote(name, safe='')}"

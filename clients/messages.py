@@ -1,0 +1,201 @@
+"""What the server says, as plain typed values. Fields a newer server adds are kept in `raw` and otherwise ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypedDict, TypeVar
+
+from .errors import ClientError
+
+Json = Mapping[str, Any]
+_T = TypeVar("_T")
+
+
+class Threshold(TypedDict, total=False):
+    """Scores at which a moment opens and closes, both in [0, 1]."""
+
+    enter: float
+    exit: float
+
+
+class QueryOptions(TypedDict, total=False):
+    """Everything about a query but its name and text. Durations are seconds, or text such as `"500ms"`."""
+
+    streams: list[str]
+    threshold: Threshold
+    min_duration: float | str
+    max_duration: float | str
+    merge_gap: float | str
+    cooldown: float | str
+    settle: float | str
+    enabled: bool
+
+
+@dataclass(frozen=True)
+class Instant:
+    """One end of a moment; `final` means that it will never change."""
+
+    time: datetime | None
+    media_time_s: float | None
+    final: bool
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An interval that answers a query. The same `moment_id` comes again with a higher `revision` as it changes."""
+
+    moment_id: str
+    revision: int
+    state: str
+    stream: str
+    query: str
+    text: str
+    score: float
+    start: Instant
+    end: Instant
+    clock: str
+    onset_to_alert_s: float | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One message of the log. `cursor` says where to go on from; `kind` is for example `moment.started`."""
+
+    cursor: int
+    id: str
+    kind: str
+    time: datetime
+    stream: str
+    moment: Moment | None
+    raw: Json = field(repr=False, compare=False)
+
+    @property
+    def data(self) -> Json:
+        """The event's data as it was sent."""
+        data: Json = self.raw["data"]
+        return data
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """Some events of the log, and the cursor after which the next page begins."""
+
+    events: tuple[Event, ...]
+    next: int
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """One stream and how it is doing; `reason` says what is wrong when it is not online."""
+
+    name: str
+    url: str
+    state: str
+    reason: str | None
+    since: datetime | None
+    epoch: int | None
+    frames: int
+    clock: str | None
+    frame_age_s: float | None
+    raw: Json = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class QueryInfo:
+    """One standing query and how it is doing."""
+
+    name: str
+    text: str
+    streams: tuple[str, ...] | None
+    enabled: bool
+    state: str
+    reason: str | None
+    raw: Json = field(repr=False, compare=False)
+
+
+def parse_event(body: Json) -> Event:
+    """The event in a CloudEvents body. Raises `ClientError("protocol")` when it is none."""
+    kind = _get(body, "type", str).removeprefix("r2stream.")
+    data = _get(body, "data", dict)
+    return Event(
+        cursor=_get(body, "cursor", int),
+        id=_get(body, "id", str),
+        kind=kind,
+        time=_time(_get(body, "time", str)),
+        stream=_get(body, "source", str).removeprefix("/streams/"),
+        moment=_parse_moment(data) if kind.startswith("moment.") else None,
+        raw=body,
+    )
+
+
+def parse_page(body: Json) -> EventPage:
+    """One page of the log."""
+    return EventPage(tuple(parse_event(event) for event in _get(body, "events", list)), _get(body, "next", int))
+
+
+def parse_stream(body: Json) -> StreamInfo:
+    """One stream's state."""
+    since = body.get("since")
+    return StreamInfo(
+        name=_get(body, "name", str),
+        url=_get(body, "url", str),
+        state=_get(body, "state", str),
+        reason=body.get("reason"),
+        since=None if since is None else _time(since),
+        epoch=body.get("epoch"),
+        frames=_get(body, "frames", int),
+        clock=body.get("clock"),
+        frame_age_s=body.get("frame_age_s"),
+        raw=body,
+    )
+
+
+def parse_query(body: Json) -> QueryInfo:
+    """One query and its state."""
+    streams = body.get("streams")
+    return QueryInfo(
+        name=_get(body, "name", str),
+        text=_get(body, "text", str),
+        streams=None if streams is None else tuple(streams),
+        enabled=_get(body, "enabled", bool),
+        state=_get(body, "state", str),
+        reason=body.get("reason"),
+        raw=body,
+    )
+
+
+def _parse_moment(data: Json) -> Moment:
+    return Moment(
+        moment_id=_get(data, "moment_id", str),
+        revision=_get(data, "revision", int),
+        state=_get(data, "state", str),
+        stream=_get(data, "stream", str),
+        query=_get(data, "query", str),
+        text=_get(data, "text", str),
+        score=float(_get(data, "score", (int, float))),
+        start=_parse_instant(_get(data, "start", dict)),
+        end=_parse_instant(_get(data, "end", dict)),
+        clock=_get(data, "clock", str),
+        onset_to_alert_s=data.get("onset_to_alert_s"),
+    )
+
+
+def _parse_instant(body: Json) -> Instant:
+    time = body.get("time")
+    return Instant(None if time is None else _time(time), body.get("media_time_s"), _get(body, "final", bool))
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise ClientError("protocol", f"The server sent {text!r} where a time was expected.") from error
+
+
+def _get(body: Json, key: str, kind: type[_T] | tuple[type[_T], ...]) -> _T:
+    value = body.get(key) if isinstance(body, Mapping) else None
+    if not isinstance(value, kind):
+        raise ClientError("protocol", f"The server sent a message whose {key!r} is missing or of another type.")
+    return value
