@@ -1,0 +1,171 @@
+from pathlib import Path
+
+import pytest
+
+from stream.errors import ConfigError
+from stream.query import Query
+from stream.settings import ENVIRONMENT, ServerSettings, StreamSettings, load_settings, parse_settings
+
+EXAMPLE = """
+model: /models/demo.safetensors
+data_dir: /var/lib/r2stream
+server: {host: 0.0.0.0, port: 9000}
+streams:
+  pitch: {url: "rtsp://me:hunter2@cam/1", transport: udp}
+  gate: demo://broadcast
+queries:
+  goal: {text: a player scores a goal, streams: [pitch], threshold: {enter: 0.6, exit: 0.4}, min_duration: 2s}
+  foul: a player is fouled
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "r2stream.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    """Streams and queries in full or in short."""
+    settings = load_settings(write(tmp_path, EXAMPLE), {})
+    assert (settings.model, settings.device) == ("/models/demo.safetensors", "cpu")
+    assert settings.data_dir == Path("/var/lib/r2stream")
+    assert settings.server == ServerSettings("0.0.0.0", 9000)
+    assert settings.streams == {
+        "pitch": StreamSettings("pitch", "rtsp://me:hunter2@cam/1", transport="udp"),
+        "gate": StreamSettings("gate", "demo://broadcast"),
+    }
+    assert settings.queries["goal"].streams == ("pitch",)
+    assert settings.queries["foul"] == Query("foul", "a player is fouled")
+
+
+def test_nothing_written_is_all_defaults(tmp_path: Path) -> None:
+    """No file and an empty file mean the same."""
+    defaults = load_settings(None, {})
+    assert (
+        defaults == load_settings(write(tmp_path, "# nothing yet\n"), {}) == load_settings(None, {"R2STREAM_PORT": ""})
+    )
+    assert defaults.model == "demo"
+    assert defaults.server == ServerSettings()
+    assert not defaults.streams and not defaults.queries
+    assert defaults.data_dir.is_absolute()
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    """Every documented variable replaces its setting."""
+    environ = {
+        "R2STREAM_MODEL": "hf://a/b/c",
+        "R2STREAM_DEVICE": "cuda:1",
+        "R2STREAM_DATA_DIR": "/data",
+        "R2STREAM_HOST": "::1",
+        "R2STREAM_PORT": "0",
+        "R2STREAM_TOKEN": "hunter2",
+        "HOME": "/root",
+    }
+    assert set(ENVIRONMENT) == {name for name in environ if name.startswith("R2STREAM_")}
+    settings = load_settings(write(tmp_path, EXAMPLE), environ)
+    assert (settings.model, settings.device, settings.data_dir) == ("hf://a/b/c", "cuda:1", Path("/data"))
+    assert settings.server == ServerSettings("::1", 0, "hunter2")
+
+
+def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
+    """A path given directly wins."""
+    path = write(tmp_path, "model: mine")
+    assert load_settings(None, {"R2STREAM_CONFIG": str(path)}).model == "mine"
+    other = tmp_path / "other.yaml"
+    other.write_text("model: other")
+    assert load_settings(other, {"R2STREAM_CONFIG": str(path)}).model == "other"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("streems: {}", r"streems: unknown key; did you mean 'streams'\?"),
+        ("streams: {pitch: {urll: x}}", "streams.pitch: the key 'url' is required"),
+        (
+            "streams: {pitch: {url: x, transprt: udp}}",
+            r"streams.pitch.transprt: unknown key; did you mean 'transport'\?",
+        ),
+        ("streams: {pitch: {url: x, transport: quic}}", "streams.pitch.transport: must be one of"),
+        ("streams: {pitch: {url: ' '}}", "streams.pitch.url: must say where the stream comes from"),
+        ("streams: {pitch: }", "streams.pitch: must be a mapping of keys to values, not nothing"),
+        ("streams: {Big Pitch: x}", "streams: the name 'Big Pitch' must be"),
+        ("streams: {1: x}", "streams: the name 1 must be"),
+        ("streams: [a, b]", "streams: must be a mapping of keys to values, not a list"),
+        ("server: {prt: 1}", r"server.prt: unknown key; did you mean 'port'\?"),
+        ("server: {port: 70000}", "server.port: must be a port number"),
+        ("server: {port: http}", "server.port: must be a number"),
+        ("queries: {goal: {text: a, treshold: 1}}", r"queries.goal.treshold: unknown key; did you mean 'threshold'\?"),
+        ("model: ''", "model: must not be empty"),
+        ("just text", "must be a mapping of keys to values, not text"),
+        ("model: a\nmodel: b", "line 2, column 1: is not valid YAML: the key 'model' is written twice"),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_key(tmp_path: Path, text: str, message: str) -> None:
+    """File, place, what is wrong, and the nearest valid key."""
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_settings(path, {})
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("R2STREAM_PRT", "1", r"^R2STREAM_PRT: unknown environment variable; did you mean 'R2STREAM_PORT'\?"),
+        ("R2STREAM_PORT", "http", "^R2STREAM_PORT: must be a port number"),
+        ("R2STREAM_PORT", "70000", "^R2STREAM_PORT: must be a port number"),
+    ],
+)
+def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path, name: str, value: str, message: str) -> None:
+    """And not the file, which is fine."""
+    with pytest.raises(ConfigError, match=message):
+        load_settings(write(tmp_path, EXAMPLE), {name: value})
+
+
+def test_variables_of_kubernetes_are_not_ours() -> None:
+    """A cluster adds them to every container beside a service called r2stream."""
+    environ = {
+        "R2STREAM_PORT": "tcp://10.0.0.7:8642",
+        "R2STREAM_SERVICE_HOST": "10.0.0.7",
+        "R2STREAM_SERVICE_PORT_HTTP": "8642",
+        "R2STREAM_PORT_8642_TCP_ADDR": "10.0.0.7",
+        "R2STREAM_WEB_PORT_80_TCP": "tcp://10.0.0.8:80",
+    }
+    assert load_settings(None, environ) == load_settings(None, {})
+
+
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    """Neither the password in a URL nor the token appears in what a log may print."""
+    settings = load_settings(write(tmp_path, EXAMPLE), {"R2STREAM_TOKEN": "sesame"})
+    assert "hunter2" not in repr(settings) and "sesame" not in repr(settings)
+    assert settings.streams["pitch"].shown_url == "rtsp://me:***@cam/1"
+
+
+@pytest.mark.parametrize(
+    ("stream", "address"),
+    [
+        (StreamSettings("a", "rtsp://cam/1"), "rtsp://cam/1"),
+        (StreamSettings("a", "rtsp://cam/1", transport="udp"), "rtsp://cam/1#transport=udp"),
+        (StreamSettings("a", "a.mp4", pace="fast"), "a.mp4"),
+        (StreamSettings("a", "http://h/a#pace=fast", transport="tcp"), "http://h/a#pace=fast&transport=tcp"),
+    ],
+)
+def test_the_source_address_carries_the_transport(stream: StreamSettings, address: str) -> None:
+    """Sources read it from the fragment, which no server ever sees."""
+    assert stream.source_address == address
+
+
+def test_a_stream_survives_being_stored() -> None:
+    """`parse` reads what `to_mapping` writes, and `patched` changes only what is named."""
+    stream = StreamSettings("a", "rtsp://cam/1", transport="udp", pace="fast", enabled=False)
+    assert StreamSettings.parse("a", stream.to_mapping()) == stream
+    assert stream.patched({"enabled": True, "transport": None, "pace": None}) == StreamSettings("a", "rtsp://cam/1")
+    with pytest.raises(ConfigError, match="unknown key"):
+        stream.patched({"uri": "x"})
+
+
+def test_settings_can_be_made_from_plain_data() -> None:
+    """For commands that need no file."""
+    settings = parse_settings({"streams": {"demo": "demo://broadcast"}})
+    assert list(settings.streams) == ["demo"]

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import Parameter
+
+from training.optimise import CosineSchedule, StepSchedule, adamw, optimise_step
+
+SCHEDULES = {
+    "tef_traj": StepSchedule(5e-4, warmup_steps=10),
+    "tef_traj_clip": StepSchedule(2.5e-4, warmup_steps=10, milestones=(15,)),
+    "tvsum_traj": StepSchedule(5e-4, warmup_steps=5),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_equal_the_published_ones(name: str, golden_dir: Path) -> None:
+    """Warm-up and milestones give the recorded rate at every step (one step per epoch there)."""
+    recorded = np.load(golden_dir / f"{name}_f64.npz")["lr"]
+    rates = [SCHEDULES[name].at(step, epoch=step) for step in range(len(recorded))]
+    np.testing.assert_allclose(rates, recorded, rtol=1e-12)
+
+
+def test_warmup_reaches_the_base_rate_exactly() -> None:
+    """At the first step after warm-up the rate is the base rate itself."""
+    assert StepSchedule(5e-4, warmup_steps=500).at(500) == 5e-4
+    assert CosineSchedule(5e-4, steps=1000, warmup_steps=500).at(500) == 5e-4
+
+
+@given(st.integers(0, 400), st.integers(1, 300), st.integers(0, 100))
+def test_cosine_rises_then_falls_to_its_floor(step: int, steps: int, warmup: int) -> None:
+    """The rate stays within its bounds, never rises after warm-up, and rests at the floor after the end."""
+    schedule = CosineSchedule(1.0, steps=steps, warmup_steps=warmup, final_ratio=0.1)
+    assert 0.001 <= schedule.at(step) <= 1 + 1e-12
+    if step >= warmup:
+        assert schedule.at(step + 1) <= schedule.at(step)
+    assert schedule.at(max(steps, warmup + 1) + step) == pytest.approx(0.1)
+
+
+def test_step_returns_the_norm_before_cutting_and_applies_the_cut_one() -> None:
+    """A gradient of norm 5 under a limit of 1 moves plain SGD by a fifth of it."""
+    weight = Parameter(torch.tensor([0.0, 0.0]))
+    optimizer = torch.optim.SGD([weight], lr=9.0)
+    norm = optimise_step(optimizer, [weight], (weight * torch.tensor([3.0, 4.0])).sum(), lr=1.0, max_norm=1.0)
+    assert norm.item() == pytest.approx(5.0)
+    assert weight.tolist() == pytest.approx([-0.6, -0.8], rel=1e-5)
+
+
+def test_adamw_decays_every_parameter_alike() -> None:
+    """One group with the published constants, biases and gates included; parameters without gradient stay."""
+    gate, unused = Parameter(torch.ones(1)), Parameter(torch.ones(1))
+    optimizer = adamw([gate, unused], lr=0.1)
+    (group,) = optimizer.param_groups
+    assert (group["betas"], group["eps"], group["weight_decay"]) == ((0.9, 0.999), 1e-8, 1e-4)
+    optimise_step(optimizer, [gate, unused], gate.sum() * 0, lr=0.1)
+    assert gate.item() == pytest.approx(1 - 0.1 * 1e-4)
+    assert unused.item() == 1
+
+
+def test_non_finite_gradient_changes_nothing() -> None:
+    """A gradient that is not a number raises, and parameters keep their values."""
+    weight = Parameter(torch.zeros(2))
+    optimizer = adamw([weight], lr=0.1)
+    with pytest.raises(RuntimeError, match="non-finite"):
+        optimise_step(optimizer, [weight], (weight * torch.tensor([1.0, torch.nan])).sum(), lr=0.1)
+    assert weight.tolist() == [0, 0]
