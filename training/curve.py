@@ -59,7 +59,8 @@ def plot_curves(paths: dict[str, Path], target: Path, smooth_steps: int = 50) ->
             values = [row[name] for row in rows]
             axes.plot([row["step"] for row in rows], _running_mean(values, smooth_steps), label=name)
         axes.set(title=title, xlabel="step")
-        axes.legend(frameon=False)
+        if rows:  # a legend of nothing is a warning
+            axes.legend(frameon=False)
         axes.grid(alpha=0.3)
     figure.savefig(target, dpi=130)
 
