@@ -48,7 +48,7 @@ class R2Block(nn.Module):
         key, residual = (_by_window(x, window_of_query, slot, windows, slots) for x in (key, residual))
         attention = (key @ v.transpose(-1, -2)).softmax(-1)  # [W, T, K, slots * L, P]
         words = attention @ v + residual  # [W, T, K, slots * L, D]
-        strongest = words.reshape(*words.shape[:3], slots, -1, d).amax(4)  # [W, T, K, slots, D]
+        strongest = words.reshape(*words.shape[:3], slots, -1, d).max(4).values  # [W, T, K, slots, D]
         strongest = strongest.permute(0, 3, 1, 2, 4)[window_of_query, slot]  # [B, T, K, D]
         pooled: Tensor = v[window_of_query, :, :, 0] + self.scale.tanh()[:, None] * strongest
         return pooled

@@ -306,8 +306,8 @@ def _paint_people(canvas: Canvas, pitch: Pitch, time_s: float) -> None:
         canvas.box(x - 9, y - 24 - raised, x + 9, y - raised, (15, 15, 15))
         canvas.box(x - 7.5, y - 22.5 - raised, x + 7.5, y - 1.5 - raised, paper)
     bx, by = pitch.ball.at(time_s)
-    canvas.circle(bx, by, 4.6, (15, 15, 15))
-    canvas.circle(bx, by, 3.8, (255, 255, 255))
+    canvas.circle(bx, by, 5.3, (15, 15, 15))
+    canvas.circle(bx, by, 4.4, (255, 255, 255))
 
 
 def _goals(pitch: Pitch, before: list[int], time_s: float) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from r2model.config import ClipConfig
+from training.losses import LossSettings
 
 
 @dataclass(frozen=True)
@@ -16,18 +17,18 @@ class Recipe:
     """PyTorch threads; sums depend on their number, so it is part of the recipe."""
 
     # Pictures and captions for the contrastive pre-training.
-    image_px: tuple[int, int] = (48, 80)
+    image_px: tuple[int, int] = (64, 112)
     pictures: int = 131_072
     pictures_per_programme: int = 32
     programme_s: float = 240.0
     context_length: int = 28
     embed_dim: int = 128
     vision: dict[str, object] = field(
-        default_factory=lambda: {"layers": 6, "width": 128, "patch_size": 8, "head_width": 32}
+        default_factory=lambda: {"layers": 6, "width": 160, "patch_size": 16, "head_width": 32}
     )
     text: dict[str, object] = field(default_factory=lambda: {"width": 128, "heads": 4, "layers": 4})
     clip_batch: int = 128
-    clip_steps: int = 2600
+    clip_steps: int = 2400
     clip_learning_rate: float = 1.5e-3
     clip_weight_decay: float = 0.05
     clip_warmup_steps: int = 100
@@ -35,24 +36,42 @@ class Recipe:
     # Programmes for R², seen at the model's frame rate.
     frame_interval_s: float = 0.5
     window_frames: int = 64
-    programmes: int = 560
+    programmes: int = 720
     programme_frames: int = 256
     hidden: int = 128
     heads: int = 4
     layers: int = 4
     map_dropout: float = 0.0
     drop_path: float = 0.1
-    windows_per_step: int = 8
-    queries_per_window: int = 8
-    r2_steps: int = 1900
+    windows_per_step: int = 4
+    queries_per_window: int = 12
+    short_windows: float = 0.35
+    """Share of windows of a stream that has only just begun."""
+    losses: LossSettings = field(
+        default_factory=lambda: LossSettings(
+            classification_weight=30.0,
+            regression_weight=1.0,
+            saliency_weight=0.05,
+            layer_calibration_weight=0.05,
+        )
+    )
+    """Classification counts far more than published: alerts hang on it, and as a mean over points of which nearly all
+    are background it is tiny beside the contrastive losses."""
+    first_score: float = 0.02
+    """What the class head says before training: about as often as points are positive."""
+    first_scale: float = 0.5
+    """How much the spatial pooling counts before training; from the published 0 it takes long to be of any effect."""
+    r2_steps: int = 5000
     r2_learning_rate: float = 1e-3
     r2_weight_decay: float = 1e-2
     r2_warmup_steps: int = 100
     checkpoint_every_steps: int = 100
 
     # Programmes for the calibration of scores.
-    tuning_programmes: int = 40
+    tuning_programmes: int = 60
     tuning_frames: int = 128
+    tuning_absent: int = 20
+    """Absent queries watched for on each: 21 hours of them in all."""
 
 
 def squash_to(recipe: Recipe) -> ClipConfig:
@@ -66,4 +85,4 @@ def smoke(recipe: Recipe | None = None) -> Recipe:
     return Recipe(seed=base.seed, threads=1, pictures=256, pictures_per_programme=16, programme_s=60.0, clip_batch=32,
                   clip_steps=6, clip_warmup_steps=2, programmes=4, programme_frames=96, windows_per_step=2,
                   queries_per_window=4, r2_steps=6, r2_warmup_steps=2, checkpoint_every_steps=3,
-                  tuning_programmes=1, tuning_frames=96)  # fmt: skip
+                  tuning_programmes=1, tuning_frames=96, tuning_absent=4)  # fmt: skip

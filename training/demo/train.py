@@ -35,9 +35,9 @@ def train_demo(folder: Path, *, recipe: Recipe | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, recipe)
     torch.set_num_threads(recipe.threads)
+    torch.set_flush_denormal(True)  # Adam's moments decay into denormals, which are many times slower
     with progress_bar() as progress:
         network, config = pretrain(recipe, make_pictures(recipe, folder, progress), folder, progress)
-        torch.set_flush_denormal(True)  # Adam's moments decay into denormals, which are many times slower
         # What ships is float16: R² is trained on the very tokens that the shipped CLIP makes.
         clip = ClipEncoder(network.half().float(), config, recipe.layers)
         programmes = make_programmes(recipe, clip, folder, progress)

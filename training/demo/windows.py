@@ -114,7 +114,7 @@ class WindowSampler:
     def _length(self, rng: np.random.Generator) -> int:
         """Most windows are full; some belong to a stream that has only just begun."""
         full = self.recipe.window_frames
-        return full if rng.uniform() < 0.8 else int(rng.integers(6, full))
+        return full if rng.uniform() >= self.recipe.short_windows else int(rng.integers(6, full))
 
     def _rows(
         self, rng: np.random.Generator, window: int, inside: list[Happening], start_s: float, length: int
