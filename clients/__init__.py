@@ -3,7 +3,19 @@
 from .client import Client
 from .errors import ClientError
 from .event_stream import EventStream
-from .messages import Event, EventPage, Instant, Moment, QueryInfo, QueryOptions, StreamInfo, Threshold
+from .messages import (
+    Event,
+    EventPage,
+    Instant,
+    Moment,
+    QueryChanges,
+    QueryInfo,
+    QueryOptions,
+    StreamChanges,
+    StreamInfo,
+    StreamOptions,
+    Threshold,
+)
 
 __all__ = [
     "Client",
@@ -13,8 +25,11 @@ __all__ = [
     "EventStream",
     "Instant",
     "Moment",
+    "QueryChanges",
     "QueryInfo",
     "QueryOptions",
+    "StreamChanges",
     "StreamInfo",
+    "StreamOptions",
     "Threshold",
 ]

@@ -18,9 +18,12 @@ from .messages import (
     Event,
     EventPage,
     Json,
+    QueryChanges,
     QueryInfo,
     QueryOptions,
+    StreamChanges,
     StreamInfo,
+    StreamOptions,
     parse_event,
     parse_page,
     parse_query,
@@ -34,7 +37,7 @@ FIRST_RETRY_S: Final = 0.25
 
 
 class Client:
-    """Talks to the server at `base_url` (for example `http://127.0.0.1:8080`), with `token` when it asks for one.
+    """Talks to the server at `base_url` (for example `http://127.0.0.1:8642`), with `token` when it asks for one.
 
     Use it as `async with Client(url) as client:`; leaving closes everything it opened. Every call has a timeout and
     raises `ClientError` when it fails.
@@ -43,7 +46,7 @@ class Client:
     def __init__(self, base_url: str, token: str | None = None, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ClientError("invalid", f"{base_url!r} is no server address; one looks like http://127.0.0.1:8080.")
+            raise ClientError("invalid", f"{base_url!r} is no server address; one looks like http://127.0.0.1:8642.")
         self._base_url = base_url.rstrip("/")
         self._timeout_s = timeout_s
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -72,9 +75,13 @@ class Client:
         """One stream and how it is doing."""
         return parse_stream(await self._call("GET", _path("streams", name)))
 
-    async def add_stream(self, name: str, url: str) -> StreamInfo:
+    async def add_stream(self, name: str, url: str, **options: Unpack[StreamOptions]) -> StreamInfo:
         """Watch a stream from now on; the server keeps it until it is removed."""
-        return parse_stream(await self._call("POST", "/v1/streams", {"name": name, "url": url}))
+        return parse_stream(await self._call("POST", "/v1/streams", {"name": name, "url": url, **options}))
+
+    async def update_stream(self, name: str, **changes: Unpack[StreamChanges]) -> StreamInfo:
+        """Change what is given and leave the rest; another address is a new connection."""
+        return parse_stream(await self._call("PATCH", _path("streams", name), dict(changes)))
 
     async def remove_stream(self, name: str) -> None:
         """Stop watching a stream."""
@@ -92,9 +99,9 @@ class Client:
         """Watch for `text` from now on; the window already held is searched at once."""
         return parse_query(await self._call("POST", "/v1/queries", {"name": name, "text": text, **options}))
 
-    async def update_query(self, name: str, **options: Unpack[QueryOptions]) -> QueryInfo:
-        """Change what is given and leave the rest."""
-        return parse_query(await self._call("PATCH", _path("queries", name), dict(options)))
+    async def update_query(self, name: str, **changes: Unpack[QueryChanges]) -> QueryInfo:
+        """Change what is given and leave the rest; another text is another query, whose moments begin anew."""
+        return parse_query(await self._call("PATCH", _path("queries", name), dict(changes)))
 
     async def remove_query(self, name: str) -> None:
         """Stop watching for a query."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 from .errors import ClientError
 
@@ -30,7 +30,30 @@ class QueryOptions(TypedDict, total=False):
     merge_gap: float | str
     cooldown: float | str
     settle: float | str
+    confirm_frames: int
     enabled: bool
+
+
+class QueryChanges(QueryOptions, total=False):
+    """What can be changed about a query: all but its name."""
+
+    text: str
+
+
+class StreamOptions(TypedDict, total=False):
+    """Everything about a stream but its name and address."""
+
+    transport: Literal["tcp", "udp"]
+    """How RTSP carries its media."""
+    pace: Literal["realtime", "fast"]
+    """How fast a recording is played."""
+    enabled: bool
+
+
+class StreamChanges(StreamOptions, total=False):
+    """What can be changed about a stream: all but its name."""
+
+    url: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +80,11 @@ class Moment:
     end: Instant
     clock: str
     onset_to_alert_s: float | None
+    """None for a moment that had begun before the query came."""
+    backfilled: bool
+    """It was found in what the server had seen before the query came."""
+    reason: str | None
+    """Why it is over, or was withdrawn; None while it is neither."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +108,15 @@ class Event:
 
 @dataclass(frozen=True)
 class EventPage:
-    """Some events of the log, and the cursor after which the next page begins."""
+    """Some events of the log."""
 
     events: tuple[Event, ...]
     next: int
+    """Cursor after which the next page begins; there is none yet when it equals `latest`."""
+    latest: int
+    """Cursor of the newest event."""
+    missed: bool
+    """Events after the cursor that was asked for had been removed by retention."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +165,12 @@ def parse_event(body: Json) -> Event:
 
 def parse_page(body: Json) -> EventPage:
     """One page of the log."""
-    return EventPage(tuple(parse_event(event) for event in _get(body, "events", list)), _get(body, "next", int))
+    return EventPage(
+        events=tuple(parse_event(event) for event in _get(body, "events", list)),
+        next=_get(body, "next", int),
+        latest=_get(body, "latest", int),
+        missed=_get(body, "missed", bool),
+    )
 
 
 def parse_stream(body: Json) -> StreamInfo:
@@ -179,6 +217,8 @@ def _parse_moment(data: Json) -> Moment:
         end=_parse_instant(_get(data, "end", dict)),
         clock=_get(data, "clock", str),
         onset_to_alert_s=data.get("onset_to_alert_s"),
+        backfilled=bool(data.get("backfilled")),
+        reason=data.get("reason"),
     )
 
 

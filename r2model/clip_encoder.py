@@ -7,7 +7,7 @@ No final normalisation and no projection is applied. Every open_clip ViT with a 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -56,6 +56,8 @@ class ClipEncoder:
             near = difflib.get_close_matches(config.architecture, open_clip.list_models(), 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise CheckpointError(f"open_clip knows no architecture {config.architecture!r}{hint}")
+        if "hf_tokenizer_name" in _text_config(described):
+            raise CheckpointError(f"{config.architecture} has a tokeniser of its own: use a CLIP with the usual one")
         if config.pretrained is not None:
             weights = fetch_clip_weights(config.architecture, config.pretrained)
             model = open_clip.create_model(config.architecture, pretrained=str(weights), weights_only=True)
@@ -171,6 +173,11 @@ class ClipEncoder:
         name = "token_embedding.weight" if self._text is self.model else "text.token_embedding.weight"
         model.load_state_dict({**state, name: torch.cat([table[list(kept)], other])})
         return ClipEncoder(model, config, self.layers)
+
+
+def _text_config(described: Mapping[str, object]) -> Mapping[str, object]:
+    found = described.get("text_cfg")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _known_config(architecture: str) -> dict[str, object]:

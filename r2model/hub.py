@@ -73,10 +73,12 @@ def download(repo: str, file: str) -> Path:
         raise CheckpointError(f"the hub has no public repository {repo!r}: check the name") from error
     except RemoteEntryNotFoundError as error:
         raise CheckpointError(f"the repository {repo} has no file {file!r}: check the name") from error
-    except OSError as error:
+    except Exception as error:
+        # Every library on the way has its own exceptions for proxies, time-outs and broken connections.
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(
-            f"cannot download {file} from the hub: on a connected machine fetch {hf_hub_url(repo, file)} and put it at "
-            f"{placed}, or copy that machine's Hugging Face cache here and set HF_HOME to it"
+            f"cannot download {file} from the hub ({reason}): on a connected machine fetch {hf_hub_url(repo, file)} "
+            f"and put it at {placed}, or copy that machine's Hugging Face cache here and set HF_HOME to it"
         ) from error
 
 

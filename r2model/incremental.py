@@ -144,7 +144,13 @@ class IncrementalGrounder:
         if any(window.frames == 0 for window, _ in requests):
             raise ValueError("a window without frames cannot be grounded: append some first")
         if self.cached:
-            self._pool_unseen(requests)
+            try:
+                self._pool_unseen(requests)
+            except BaseException:
+                # Out of memory, say: what is in the tables is half done, and all of it is to be pooled again.
+                for window, _ in requests:
+                    window._pooled = None
+                raise
         found: list[Grounding] = []
         batch = _Batch()
         for window, queries in requests:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from stream.engine import EncodedFrame, Engine
-from stream.errors import R2StreamError
+from stream.errors import EngineBusyError
 from stream.metrics import Metrics
 from stream.types import Frame, Gap, Observation
 
@@ -29,18 +29,15 @@ BATCH_WAIT_S: Final = 0.02
 COMMAND_TIMEOUT_S: Final = 30.0
 """The first sentence may have to wait for a slow tick and for CLIP."""
 
+CHANGE_WAIT_S: Final = 5.0
+"""Who changes something waits so long for it to be done; a busy engine does it later."""
+
 _IDLE_S: Final = 1.0
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 Item = Frame | Gap
 Result = Observation | Gap
-
-
-class EngineBusyError(R2StreamError):
-    """The engine did not answer in time, or has stopped."""
-
-    default_code = "engine_busy"
 
 
 class Intake:
@@ -176,14 +173,14 @@ class EngineThread:
             self._metrics.frames.labels(item.stream, "dropped_engine_busy").inc(dropped)
 
     def add_stream(self, stream: str) -> None:
-        """Begin to take frames of a stream. Raises EngineBusyError."""
+        """Begin to take frames of a stream. Raises EngineBusyError when the engine has stopped."""
 
         def add(engine: Engine) -> None:
             engine.add_stream(stream)
             with self._changed:
                 self._intake.open(stream)
 
-        self.call(add)
+        self.do(add)
 
     def remove_stream(self, stream: str, then: Callable[[], None]) -> None:
         """Take no more frames of a stream; `then` runs in the engine's thread, after its last result."""
@@ -196,7 +193,23 @@ class EngineThread:
             self._faults.pop(stream, None)
             then()
 
-        self.call(remove)
+        self.do(remove)
+
+    def do(self, command: Callable[[Engine], None], timeout_s: float = CHANGE_WAIT_S) -> bool:
+        """Have the engine's thread do something in its turn; says whether that was in time, else it is done later.
+
+        Raises what `command` raises in that time.
+
+        Raises:
+            EngineBusyError: the engine has stopped, and does nothing any more.
+        """
+        waiting = self._command(command)
+        try:
+            waiting.future.result(timeout_s)
+        except TimeoutError:
+            waiting.future.add_done_callback(_log_failure)
+            return False
+        return True
 
     def call(self, command: Callable[[Engine], _T], timeout_s: float = COMMAND_TIMEOUT_S) -> _T:
         """Run `command` in the engine's thread and return what it returns, or raise what it raises.
@@ -204,12 +217,7 @@ class EngineThread:
         Raises:
             EngineBusyError: the engine did not come to it in time, or has stopped.
         """
-        waiting = _Command(command)
-        with self._changed:
-            if self._stopping or not self._thread.is_alive():
-                raise EngineBusyError("the engine has stopped; restart r2stream")
-            self._commands.append(waiting)
-            self._changed.notify_all()
+        waiting = self._command(command)
         try:
             result: _T = waiting.future.result(timeout_s)
         except TimeoutError:
@@ -217,6 +225,15 @@ class EngineThread:
             message = f"the engine did not answer within {timeout_s:g} s; try again, or watch fewer streams"
             raise EngineBusyError(message) from None
         return result
+
+    def _command(self, command: Callable[[Engine], Any]) -> _Command:
+        waiting = _Command(command)
+        with self._changed:
+            if self._stopping or not self._thread.is_alive():
+                raise EngineBusyError("the engine has stopped; restart r2stream")
+            self._commands.append(waiting)
+            self._changed.notify_all()
+        return waiting
 
     def _run(self) -> None:
         try:
@@ -240,7 +257,8 @@ class EngineThread:
                 self._stopping = True
                 left, self._commands = list(self._commands), deque()
             for command in left:
-                command.future.set_exception(EngineBusyError("the engine has stopped; restart r2stream"))
+                if command.future.set_running_or_notify_cancel():
+                    command.future.set_exception(EngineBusyError("the engine has stopped; restart r2stream"))
 
     def _has_work(self) -> bool:
         return self._stopping or bool(self._commands) or len(self._intake) > 0
@@ -325,3 +343,10 @@ class EngineThread:
         for item in encoded:
             if isinstance(item, EncodedFrame) and item.clock != "file":
                 stage.observe(max(0.0, now_s - item.wall_time_s))
+
+
+def _log_failure(future: Future[Any]) -> None:
+    """For a change that nobody waits for any more."""
+    error = None if future.cancelled() else future.exception()
+    if error is not None:
+        _log.error("a change could not be made", exc_info=error)

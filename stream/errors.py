@@ -48,6 +48,12 @@ class NotFoundError(R2StreamError):
     default_code = "not_found"
 
 
+class EngineBusyError(R2StreamError):
+    """The engine did not answer in time, or has stopped."""
+
+    default_code = "engine_busy"
+
+
 class ConflictError(R2StreamError):
     """What was asked contradicts what is already there, such as a name that is taken."""
 

@@ -8,6 +8,7 @@ the log cannot be written, nothing is lost: the work waits, and so does whoever 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -58,14 +59,14 @@ class Recorder:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, work: Work) -> bool:
-        """Queue a piece of work, waiting for room as long as this runs; False once the recorder has stopped."""
-        return self._put(work)
+    def put(self, work: Work, timeout_s: float = math.inf) -> bool:
+        """Queue a piece of work; False when there was no room for `timeout_s`, or the recorder has stopped or died."""
+        return self._put(work, time.monotonic() + timeout_s)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until the events of all that was put before are in the log; says whether they were in time."""
-        done = threading.Event()
-        return self._put(done) and done.wait(timeout_s)
+        done, deadline_s = threading.Event(), time.monotonic() + timeout_s
+        return self._put(done, deadline_s) and done.wait(max(0.0, deadline_s - time.monotonic()))
 
     def stop(self, timeout_s: float) -> bool:
         """Finish what was put and end; says whether that happened in time. Nothing is written after it."""
@@ -77,10 +78,11 @@ class Recorder:
         self._thread.join(2 * _RETRY_S)
         return not self._thread.is_alive()
 
-    def _put(self, item: Work | threading.Event) -> bool:
+    def _put(self, item: Work | threading.Event, deadline_s: float) -> bool:
         try:
-            while not self._waiting.put(item, _IDLE_S):
-                if self._give_up.is_set():
+            while not self._waiting.put(item, min(_IDLE_S, max(0.0, deadline_s - time.monotonic()))):
+                died = self._thread.ident is not None and not self._thread.is_alive()
+                if died or self._give_up.is_set() or time.monotonic() >= deadline_s:
                     return False
         except QueueClosed:
             return False
@@ -99,6 +101,8 @@ class Recorder:
                         item.set()
         except QueueClosed:
             return
+        except Exception:
+            _log.exception("events are no longer written, by a mistake; restart r2stream")
 
     def _make(self, work: Work, now_s: float) -> Sequence[Event]:
         try:

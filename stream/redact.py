@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from traceback import format_exception
 
 HIDDEN = "***"
 
@@ -17,6 +18,11 @@ _SECRET_PARAMETER = re.compile(
 def redact(text: str) -> str:
     """`text` with every password, and every query parameter that sounds like a secret, hidden in each address in it."""
     return _ADDRESS.sub(lambda match: match["scheme"] + _redact_rest(match["rest"]), text)
+
+
+def redacted_trace(error: BaseException) -> str:
+    """Where `error` comes from, for a log: its traceback without secrets, which libraries put into their messages."""
+    return redact("".join(format_exception(error))).rstrip()
 
 
 def _redact_rest(rest: str) -> str:

@@ -153,20 +153,25 @@ class StreamRunner:
             self._picture_fault = f"Pictures cannot be converted ({type(error).__name__}); see the log."
             return
         self._picture_fault = None
-        self._count()
+        self._count_frames()
+        self._count_decoding()
         for item in items:
             self.epoch = item.epoch
             if isinstance(item, Frame):
                 self._newest = (self._machinery.monotonic_s(), item)
             self._machinery.engine.submit(item, wait_s=self._wait_s)
 
-    def _count(self) -> None:
-        metrics, stats = self._machinery.metrics, self.source.stats
-        for result, count in self.session.sampler.counts.items():
+    def _count_frames(self) -> None:
+        metrics = self._machinery.metrics
+        lost = {f"dropped_{cause}": count for cause, count in self.source.stats.drops.items()}
+        for result, count in [*self.session.sampler.counts.items(), *lost.items()]:
             if count > self._counts[result]:
                 metrics.frames.labels(self.name, result).inc(count - self._counts[result])
                 self._counts[result] = count
-        # All that was decoded since the last wanted picture was decoded for this one.
+
+    def _count_decoding(self) -> None:
+        """All that was decoded since the last wanted picture was decoded for this one."""
+        metrics, stats = self._machinery.metrics, self.source.stats
         metrics.decode_seconds.labels(self.name).observe(max(0.0, stats.decode_seconds - self._decode_seconds))
         self._decode_seconds = stats.decode_seconds
 
@@ -174,6 +179,7 @@ class StreamRunner:
         if self._closed:
             return
         machinery = self._machinery
+        self._count_frames()
         machinery.metrics.stream_up.labels(self.name).set(int(state.name == "online"))
         for cause, count in self.source.stats.reconnects.items():
             if count > self._reconnects[cause]:

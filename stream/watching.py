@@ -82,8 +82,10 @@ class Watching:
         deadline_s = time.monotonic() + SOURCES_STOP_S
         ended = [runner.join(max(0.0, deadline_s - time.monotonic())) for runner in runners]
         ended.append(self._engine.stop(ENGINE_STOP_S))
+        deadline_s = time.monotonic() + RECORDER_STOP_S
         for runner in runners:
-            self._recorder.put(partial(_close, runner.session, "shutdown"))
+            # What cannot be said now is said at the next start, which ends what it finds open.
+            ended.append(self._recorder.put(partial(_close, runner.session, "shutdown"), deadline_s - time.monotonic()))
         ended.append(self._recorder.stop(RECORDER_STOP_S))
         if not all(ended):
             _log.warning("not everything ended in time; the rest ends with the process")
@@ -137,7 +139,7 @@ class Watching:
             if found:
                 runner.feed(found)
 
-        self._engine.call(apply)
+        self._engine.do(apply)
 
     def _end(self, runner: StreamRunner, reason: EndReason) -> None:
         self._recorder.put(partial(_close, runner.session, reason))

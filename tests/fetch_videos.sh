@@ -4,8 +4,10 @@
 # there is apt, Debian's opencv-doc. What is there already is not fetched again.
 set -eu
 
-cache="$(cd "$(dirname "$0")" && pwd)/.videos"
-python="${PYTHON:-python3}"
+here="$(cd "$(dirname "$0")" && pwd)"
+cache="$here/.videos"
+python="${PYTHON:-$here/../.venv/bin/python}"  # Debian's own python3 has no pip
+[ -x "$(command -v "$python")" ] || python=python3
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$cache"
@@ -24,8 +26,11 @@ EOF
 fi
 
 if [ ! -e "$cache/box.mp4" ] && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then
-    # Otherwise apt fetches as a user of its own, who may not write here.
-    (cd "$work" && apt-get download -qq -o APT::Sandbox::User=root opencv-doc && dpkg-deb --extract opencv-doc_*.deb unpacked)
+    cd "$work"
+    # Without the option apt fetches as a user of its own, who may not write here. A fresh machine has no lists yet.
+    fetch() { apt-get download -qq -o APT::Sandbox::User=root opencv-doc; }
+    fetch || { apt-get update -qq && fetch; }
+    dpkg-deb --extract opencv-doc_*.deb unpacked
     box="$(find "$work/unpacked" -name box.mp4.gz | head -n 1)"
     gzip -dc "$box" >"$cache/box.mp4.part" && mv "$cache/box.mp4.part" "$cache/box.mp4"
 fi

@@ -12,6 +12,7 @@ import pytest
 
 from stream.cli.app import run
 from stream.errors import ConfigError
+from stream.metrics import Metrics
 from stream.settings import CONFIG_VARIABLE, ENVIRONMENT, ServerSettings, load_settings, parse_settings
 from tests.models import save_random_model
 
@@ -156,3 +157,13 @@ def test_what_ci_installs_is_named_in_the_readme() -> None:
         assert package in short or (
             family == "gstreamer1.0-plugins" and re.search(rf"plugins-{{[a-z,]*\b{name}\b", short)
         )
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    """Whoever writes an alert finds the names in the documents."""
+    table = (ROOT / "docs" / "api.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`r2stream_(\w+)`", table))
+    there = {family.name for family in Metrics().registry.collect()}
+    assert {name.removesuffix("_total").removesuffix("_info") for name in told} == {
+        name.removeprefix("r2stream_") for name in there
+    }

@@ -49,7 +49,7 @@ def read_curve(path: Path) -> list[dict[str, float]]:
 
 def plot_curves(paths: dict[str, Path], target: Path, smooth_steps: int = 50) -> None:
     """One panel per curve, each value smoothed over `smooth_steps`, as a PNG."""
-    from matplotlib.figure import Figure  # here, so that training runs where matplotlib is not installed
+    from matplotlib.figure import Figure  # here, for it is slow to import and only needed at the end
 
     figure = Figure(figsize=(5 * len(paths), 3.6), layout="constrained")
     for i, (title, path) in enumerate(paths.items()):

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stream.errors import ConfigError, ConflictError, NotFoundError, R2StreamError
+from stream.errors import ConfigError, ConflictError, EngineBusyError, NotFoundError, R2StreamError
 from stream.store import StoreError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -25,6 +25,7 @@ _STATUS: Final[tuple[tuple[type[R2StreamError], int], ...]] = (
     (NotFoundError, 404),
     (ConflictError, 409),
     (StoreError, 503),
+    (EngineBusyError, 503),
 )
 
 _HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}

@@ -145,7 +145,10 @@ class EventSocket:
         ahead = check_cursor(after, latest)
         if ahead is not None:
             raise _Goodbye(CURSOR_AHEAD, "cursor of another log", ahead)
-        page, unknown = await asyncio.to_thread(self._survey, asked, after)
+        try:
+            page, unknown = await asyncio.to_thread(self._survey, asked, after)
+        except R2StreamError as error:
+            raise _Goodbye(INTERNAL, "the event log cannot be read", user_problem(error)) from error
         confirmation = {
             "op": "subscribed",
             "cursor": after,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -11,6 +10,7 @@ import typer
 
 from stream.cli import commands
 from stream.cli.problems import explain
+from stream.redact import redacted_trace
 
 DEBUG: Final = "--debug"
 
@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
         return left.code if isinstance(left.code, int) else int(left.code is not None)
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            print(redacted_trace(error), file=sys.stderr)
         print(f"r2stream: {explain(error)}", file=sys.stderr)
         return 1
     return 0

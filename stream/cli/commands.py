@@ -21,6 +21,9 @@ PortOption = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes
 ModelOption = Annotated[
     str | None, typer.Option(help="demo, a model file, or hf://owner/repo/file.", show_default=False)
 ]
+DeviceOption = Annotated[
+    str | None, typer.Option(help="Where the model runs: cpu, cuda, cuda:1, …", show_default=False)
+]
 DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="Where events are kept; shown by doctor.", show_default=False)
 ]
@@ -32,25 +35,33 @@ def serve(
     host: HostOption = None,
     port: PortOption = None,
     model: ModelOption = None,
+    device: DeviceOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Watch the configured streams and serve their events over REST and websocket."""
     from stream.cli.serve import serve_until_stopped
 
-    serve_until_stopped(_settings(config, host, port, model, data_dir))
+    serve_until_stopped(_settings(config, host=host, port=port, model=model, device=device, data_dir=data_dir))
 
 
 def watch(
     url: Annotated[str, typer.Argument(help="rtsp://…, http://…, rtmp://…, a file, or demo://broadcast.")],
     queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to watch for, in plain words.")],
     model: ModelOption = None,
+    device: DeviceOption = None,
     port: PortOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Watch one stream for some sentences and print what happens; no settings, nothing is kept."""
-    from stream.cli.watch import watch_until_stopped
+    import os
 
-    watch_until_stopped(url, queries, model=model, port=port or 0, as_json=as_json)
+    from stream.cli.watch import Choice, watch_until_stopped
+    from stream.settings import CONFIG_VARIABLE, load_settings
+
+    # No settings file takes part, but what the environment says of this machine does.
+    here = load_settings(None, {name: value for name, value in os.environ.items() if name != CONFIG_VARIABLE})
+    choice = Choice(model=model or here.model, device=device or here.device, port=port or 0)
+    watch_until_stopped(url, queries, choice, as_json=as_json)
 
 
 def demo(
@@ -98,13 +109,15 @@ def doctor(
     host: HostOption = None,
     port: PortOption = None,
     model: ModelOption = None,
+    device: DeviceOption = None,
     data_dir: DataDirOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Check that everything works here, and say what to do where it does not."""
     from stream.cli.doctor_report import report
 
-    if not report(_settings(config, host, port, model, data_dir), as_json=as_json):
+    settings = _settings(config, host=host, port=port, model=model, device=device, data_dir=data_dir)
+    if not report(settings, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -144,7 +157,13 @@ def evaluate_demo(
 
 
 def _settings(
-    config: Path | None, host: str | None, port: int | None, model: str | None, data_dir: Path | None
+    config: Path | None,
+    *,
+    host: str | None,
+    port: int | None,
+    model: str | None,
+    device: str | None,
+    data_dir: Path | None,
 ) -> Settings:
     """The settings file, then the environment, then the command line. Raises ConfigError."""
     import os
@@ -164,6 +183,7 @@ def _settings(
         settings,
         server=server,
         model=settings.model if model is None else model,
+        device=settings.device if device is None else device,
         data_dir=settings.data_dir if data_dir is None else data_dir.expanduser(),
     )
 

@@ -36,8 +36,8 @@ class Finding:
 Check = Callable[[Settings], Finding]
 
 
-def examine(settings: Settings, on_finding: Callable[[Finding], None] = lambda finding: None) -> list[Finding]:
-    """Run every check, each whatever the others find; `on_finding` hears of each as it is done."""
+def examine(settings: Settings) -> list[Finding]:
+    """Run every check, each whatever the others find."""
     findings = []
     for name, check in CHECKS.items():
         try:
@@ -45,7 +45,6 @@ def examine(settings: Settings, on_finding: Callable[[Finding], None] = lambda f
         except Exception as error:
             finding = Finding(name, "failing", "does not work", explain(error))
         findings.append(finding)
-        on_finding(finding)
     return findings
 
 
@@ -100,7 +99,9 @@ def _demo(settings: Settings) -> Finding:
     try:
         cv2 = importlib.import_module("cv2")
     except ImportError:
-        return Finding("demo", "warning", "no OpenCV, so no demo", "pip install 'r2stream[demo]'")
+        return Finding(
+            "demo", "warning", "no OpenCV, so no demo", "in r2stream's folder: pip install -c constraints.txt '.[demo]'"
+        )
     return Finding("demo", "ok", f"OpenCV {cv2.__version__}")
 
 

@@ -27,9 +27,10 @@ def report(settings: Settings, *, as_json: bool, console: Console | None = None)
         plain = as_plain(examine(settings))
         print(json.dumps(plain, ensure_ascii=False, indent=2))
         return bool(plain["ok"])
-    with console.status("examining …") as status:
-        names = [*CHECKS, "done"]
-        findings = examine(settings, lambda finding: status.update(f"{names[names.index(finding.check) + 1]} …"))
+    if console.is_terminal:
+        # A line and no spinner: a model that has to be fetched first shows its own progress bar on this terminal.
+        console.print(f"examining {', '.join(CHECKS)} …", style="dim")
+    findings = examine(settings)
     console.print(_table(findings))
     failing = sum(finding.status == "failing" for finding in findings)
     verdict = f"{failing} of {len(findings)} checks fail" if failing else "r2stream can run here"

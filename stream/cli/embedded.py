@@ -16,22 +16,24 @@ if TYPE_CHECKING:
 
 @contextmanager
 def running(settings: Settings, notes: Console | None = None) -> Iterator[ApiServer]:
-    """Run a service; the server tells its address. On a terminal, `notes` shows that it is being started.
+    """Run a service; the server tells its address. On a terminal, `notes` says that it is being started.
 
     Raises:
         R2StreamError: the model, the data folder, the address, a stream or a query cannot be used; says what to do.
     """
-    with ExitStack() as stack:
-        with (notes or Console(stderr=True, quiet=True)).status("starting …"):
-            # Imported here, so that a slow machine shows what it is waiting for.
-            from stream.api import ApiOptions, ApiServer, create_app
-            from stream.service import Service
+    if notes is not None and notes.is_terminal:
+        # A line and no spinner: a model that has to be fetched first shows its own progress bar on this terminal.
+        notes.print("starting …", style="dim")
+    # Imported here, so that a slow machine shows what it is waiting for.
+    from stream.api import ApiOptions, ApiServer, create_app
+    from stream.service import Service
 
-            service = Service.open(settings)
-            stack.callback(service.stop)
-            app = create_app(service, ApiOptions(token=settings.server.token))
-            server = ApiServer(app, settings.server.host, settings.server.port)
-            stack.callback(server.stop)
-            service.start()
-            server.start()
+    with ExitStack() as stack:
+        service = Service.open(settings)
+        stack.callback(service.stop)
+        app = create_app(service, ApiOptions(token=settings.server.token))
+        server = ApiServer(app, settings.server.host, settings.server.port)
+        stack.callback(server.stop)
+        service.start()
+        server.start()
         yield server

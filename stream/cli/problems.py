@@ -43,8 +43,8 @@ def _user_errors() -> tuple[type[BaseException], ...]:
 def _explain_missing(error: ModuleNotFoundError) -> str:
     module = (error.name or "").partition(".")[0]
     extra = _EXTRAS.get(module)
-    target = f"'r2stream[{extra}]'" if extra else "r2stream"
-    return f"the Python module {module!r} is missing: pip install {target}"
+    target = f"'.[{extra}]'" if extra else "."
+    return f"the Python module {module!r} is missing; in r2stream's folder: pip install -c constraints.txt {target}"
 
 
 def _explain_os(error: OSError) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,17 @@ _LAST_WORDS_S: Final = 2.0
 """After a recording's end, moments that were still going on are over by so much silence."""
 
 
-def watch_until_stopped(url: str, texts: Sequence[str], *, model: str | None, port: int, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Choice:
+    """What a user can choose."""
+
+    model: str = Settings.model
+    device: str = Settings.device
+    port: int = 0
+    """0 takes any free one."""
+
+
+def watch_until_stopped(url: str, texts: Sequence[str], choice: Choice, *, as_json: bool) -> None:
     """Watch until Ctrl-C, or until a recording is over.
 
     Raises:
@@ -34,19 +45,20 @@ def watch_until_stopped(url: str, texts: Sequence[str], *, model: str | None, po
     log_to_stderr()
     console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
     with stopped_by_user(), tempfile.TemporaryDirectory(prefix="r2stream-") as folder:
-        settings = watch_settings(url, texts, model=model, port=port, data_dir=Path(folder))
+        settings = watch_settings(url, texts, choice, Path(folder))
         with running(settings, notes) as server:
             notes.print(f"watching; {server.url}/v1/events holds the same events. Ctrl-C stops.", style="dim")
             asyncio.run(_print_events(server.url, as_json, console))
 
 
-def watch_settings(url: str, texts: Sequence[str], *, model: str | None, port: int, data_dir: Path) -> Settings:
+def watch_settings(url: str, texts: Sequence[str], choice: Choice, data_dir: Path) -> Settings:
     """One stream and a query for each sentence, named after it. Raises ConfigError."""
     names = query_names(texts)
     return Settings(
         data_dir=data_dir,
-        model=model or Settings.model,
-        server=ServerSettings(port=port),
+        model=choice.model,
+        device=choice.device,
+        server=ServerSettings(port=choice.port),
         streams={STREAM: StreamSettings.parse(STREAM, url)},
         queries={name: Query.parse(name, text) for name, text in zip(names, texts, strict=True)},
     )
@@ -57,8 +69,11 @@ def query_names(texts: Sequence[str]) -> list[str]:
     names: list[str] = []
     for number, text in enumerate(texts, start=1):
         slug = re.sub(r"[^a-z0-9]+", "-", text.lower())[:_SLUG_LENGTH].strip("-")
-        name = slug or f"query-{number}"
-        names.append(f"{name}-{number}" if name in names else name)
+        name = wished = slug or f"query-{number}"
+        while name in names:
+            name = f"{wished}-{number}"
+            number += 1
+        names.append(name)
     return names
 
 

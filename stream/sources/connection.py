@@ -85,6 +85,7 @@ def connect(spec: SourceSpec, limits: Limits) -> Iterator[Connection]:
         f"file:{spec.address}" if spec.kind == "file" else spec.address,
         options=_options(spec, limits),
         timeout=None if spec.kind == "file" else (open_s, read_s),
+        metadata_errors="replace",  # a title that is not UTF-8 is no reason to watch nothing
     ) as container:
         track = _video_track(container, spec)
         recorded = spec.kind == "file" or (spec.kind == "http" and container.duration is not None)

@@ -69,6 +69,6 @@ class MissingDemo(Source):
     """Stands for the demo where what draws it is not installed, and says so."""
 
     def pictures(self) -> Iterator[Picture]:
-        reason = "The demo needs OpenCV to draw. Install it with: pip install 'r2stream[demo]'"
+        reason = "The demo needs OpenCV to draw. In r2stream's folder: pip install -c constraints.txt '.[demo]'"
         self.fail(Failure("internal", reason, "never"))
         return iter(())

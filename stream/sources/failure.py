@@ -51,7 +51,7 @@ def closed(spec: SourceSpec) -> Failure:
 
 def no_video(spec: SourceSpec) -> Failure:
     """There is something, but no video track in it."""
-    return Failure("no_video", f"{spec.shown} has no video track.", _later(spec))
+    return Failure("no_video", f"{spec.shown} has no video track.", later(spec))
 
 
 def undecodable(spec: SourceSpec, codec: str) -> Failure:
@@ -59,12 +59,12 @@ def undecodable(spec: SourceSpec, codec: str) -> Failure:
     reason = (
         f"The video of {spec.shown} ({codec}) cannot be decoded. Check that the file or the camera's encoder is sound."
     )
-    return Failure("undecodable", reason, _later(spec))
+    return Failure("undecodable", reason, later(spec))
 
 
-def internal(error: Exception) -> Failure:
-    """A mistake of ours, or of whoever takes the pictures."""
-    return Failure("internal", redact(f"Internal error ({type(error).__name__}: {error}); see the log."), "never")
+def internal(error: Exception, retry: Retry = "never") -> Failure:
+    """A mistake of ours, of the media library, or of whoever takes the pictures."""
+    return Failure("internal", redact(f"Internal error ({type(error).__name__}: {error}); see the log."), retry)
 
 
 def classify(error: Exception, spec: SourceSpec, *, opened: bool, waited_s: float, allowed_s: float) -> Failure:
@@ -89,7 +89,8 @@ def classify(error: Exception, spec: SourceSpec, *, opened: bool, waited_s: floa
     return closed(spec) if opened else _unclear(error, spec)
 
 
-def _later(spec: SourceSpec) -> Retry:
+def later(spec: SourceSpec) -> Retry:
+    """For what time may heal: files do not heal by themselves."""
     return "never" if spec.kind == "file" else "later"
 
 

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import av
 
-from stream.redact import redact
+from stream.redact import redact, redacted_trace
 from stream.sources.backoff import Backoff
 from stream.sources.connection import connect
-from stream.sources.failure import Failure, SourceFailure, classify, closed
+from stream.sources.failure import Failure, SourceFailure, classify, closed, internal, later
 from stream.sources.session import Session, SessionSettings
 from stream.sources.source import Source, Surroundings
 from stream.sources.spec import SourceSpec
@@ -74,6 +74,10 @@ class Reader(Source):
                 yield from session.pictures()
         except (av.FFmpegError, OSError, SourceFailure) as error:
             return self._broken(error, session, self._clock.monotonic_s() - began_s)
+        except Exception as error:
+            # What nobody foresaw may heal by itself, as a camera that sends nonsense once: the stream is not given up.
+            _log.error("%s: reading failed by a mistake\n%s", self.spec.shown, redacted_trace(error))
+            return internal(error, later(self.spec))
         finally:
             if session is not None and session.shown:
                 self._epoch = session.epoch + 1
@@ -84,8 +88,10 @@ class Reader(Source):
 
     def _broken(self, error: Exception, session: Session | None, took_s: float) -> Failure | None:
         _log.debug("%s: %s", self.spec.shown, redact(str(error)))
-        if self.spec.kind == "file" and session is not None and session.shown:
-            reason = f"{self.spec.shown!r} is damaged after {session.position_s:.1f} s; what comes before was read."
+        if session is not None and session.shown and session.recorded:
+            # From the start again, it would show everything twice.
+            what = "is damaged" if self.spec.kind == "file" else "broke off"
+            reason = f"{self.spec.shown!r} {what} after {session.position_s:.1f} s; what comes before was read."
             self._enter("ended", "unreadable", reason)
             return None
         allowed_s = self._limits.read_s if session else self._limits.open_s

@@ -14,7 +14,7 @@ from stream.sources.host_clock import HostClock
 from stream.sources.packets import VideoPacket, merge_split_keyframes, sender_time_s
 from stream.sources.spec import SourceSpec
 from stream.sources.state import SourceStats
-from stream.sources.timeline import Placed, Timeline, WallClock
+from stream.sources.timeline import JUMP_FORWARD_S, Placed, Timeline, WallClock
 from stream.types import Clock, Picture
 
 
@@ -136,6 +136,10 @@ class Session:
         if self._pace_origin is None or self._pace_origin[0] != placed.epoch:
             self._pace_origin = (placed.epoch, now_s - placed.media_time_s)
         due_s = self._pace_origin[1] + placed.media_time_s
+        if due_s - now_s > JUMP_FORWARD_S:
+            # A hole in the recording: nobody wants to sit through it.
+            self._pace_origin = (placed.epoch, now_s - placed.media_time_s)
+            return False
         return due_s > now_s and self._clock.wait(self._settings.stop, due_s - now_s)
 
     def _check_pictures_come(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stream.redact import redacted_trace
 from stream.sources.connection import Limits
 from stream.sources.failure import Failure, internal
 from stream.sources.host_clock import HostClock, SystemClock
@@ -131,5 +132,5 @@ class SourceThread:
                 self._on_picture(picture)
         except Exception as error:
             # Nobody looks at a thread that has died: its stream must say so.
-            _log.exception("%s: the source's thread ended by a mistake", self.source.spec.shown)
+            _log.error("%s: the source's thread ended by a mistake\n%s", self.source.spec.shown, redacted_trace(error))
             self.source.fail(internal(error))

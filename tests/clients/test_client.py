@@ -24,6 +24,8 @@ async def test_streams_are_added_listed_and_removed(client: Client) -> None:
     assert added.url == "rtsp://admin:***@camera/1"
     assert await client.streams() == (added,)
     assert await client.stream("pitch") == added
+    changed = await client.update_stream("pitch", enabled=False, transport="udp")
+    assert (changed.raw["enabled"], changed.raw["transport"], changed.raw["pace"]) == (False, "udp", "realtime")
     await client.remove_stream("pitch")
     assert await client.streams() == ()
 
@@ -36,8 +38,9 @@ async def test_queries_are_added_changed_and_removed(client: Client) -> None:
     assert (added.name, added.text, added.streams, added.state) == ("goal", "a player scores", ("pitch",), "watching")
     assert added.raw["cooldown"] == 30
     assert await client.queries() == (added,)
-    changed = await client.update_query("goal", enabled=False)
+    changed = await client.update_query("goal", enabled=False, text="the ball is in the net", confirm_frames=3)
     assert (changed.enabled, changed.state, changed.streams) == (False, "disabled", ("pitch",))
+    assert (changed.text, changed.raw["confirm_frames"]) == ("the ball is in the net", 3)
     assert await client.query("goal") == changed
     await client.remove_query("goal")
     assert await client.queries() == ()
@@ -49,6 +52,7 @@ async def test_the_log_is_read_page_by_page(client: Client, served: Served, mome
     first = await client.event_page(limit=4)
     rest = await client.event_page(after=first.next, limit=4)
     assert [event.cursor for event in first.events + rest.events] == [1, 2, 3, 4, 5, 6]
+    assert (first.next, first.latest, rest.next, rest.missed) == (4, 6, 6, False)
     assert [event.cursor for event in (await client.event_page(queries=["corner"])).events] == [6]
     assert (await client.event_page(streams=["gate"])).events == ()
 
@@ -66,6 +70,7 @@ async def test_a_moments_event_is_typed(client: Client, served: Served, moment: 
     assert (seen.score, seen.clock, seen.onset_to_alert_s) == (0.83, "rtcp", 4.1)
     assert seen.start == Instant(datetime(2025, 1, 2, 3, 0, 12, tzinfo=UTC), 12.0, True)
     assert seen.end == Instant(None, None, False)
+    assert (seen.backfilled, seen.reason) == (False, None)
     assert event.data["model"] == "demo"
 
 

@@ -55,7 +55,7 @@ async def test_a_server_dies_and_comes_back(
         await heard.until(lambda events: kinds(events, "stream.") == ["stream.online", "stream.offline"])
         stream = await heard.client.stream("match")
         assert stream.state == "offline" and stream.reason and "127.0.0.1" in stream.reason
-        await heard.until(lambda events: any(e.moment and e.data["reason"] == "gap" for e in events))
+        await heard.until(lambda events: any(e.moment and e.moment.reason == "gap" for e in events))
 
         count = len(heard.events)
         server.start()
@@ -96,8 +96,8 @@ async def test_the_service_is_killed_and_goes_on(
 
         service.kill()
         service.start()
-        await heard.until(lambda events: any(e.moment and e.data["reason"] == "restart" for e in events))
-        ended = next(event for event in heard.events if event.moment and event.data["reason"] == "restart")
+        await heard.until(lambda events: any(e.moment and e.moment.reason == "restart" for e in events))
+        ended = next(event for event in heard.events if event.moment and event.moment.reason == "restart")
         await heard.until(lambda events: "moment.started" in kinds(events[ended.cursor :], "moment."))
         check_story(heard.events)
         assert [stream.name for stream in await heard.client.streams()] == ["match"]
@@ -119,7 +119,7 @@ async def test_a_query_added_late_is_answered_for_the_window(
             await heard.client.add_query("long", "ball " * 80)
         assert (refused.value.status, refused.value.code) == (422, "bad_text")
         await heard.client.add_query("goal", "the yellow team scores a goal", threshold={"enter": 0.5, "exit": 0.3})
-        await heard.until(lambda events: any(e.moment and e.data["backfilled"] for e in events))
+        await heard.until(lambda events: any(e.moment and e.moment.backfilled for e in events))
 
 
 def test_wrong_starts_say_why(eager_model: Path, tmp_path: Path, serve: Serve) -> None:

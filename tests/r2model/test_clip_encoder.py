@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from open_clip.tokenizer import SimpleTokenizer
+from safetensors.torch import save_file
 from torch import Tensor
 
+from r2model import clip_encoder
 from r2model.clip_encoder import ClipEncoder
 from r2model.config import ClipConfig
 from r2model.errors import CheckpointError, QueryError
@@ -91,16 +96,31 @@ def test_cut_vocabulary_changes_nothing_for_kept_words(clip: ClipEncoder, pictur
     assert cut.encode_text("a zebra").equal(cut.encode_text("a giraffe")[: len(cut.encode_text("a zebra"))])
 
 
+def test_pretrained_weights_come_from_the_file_that_was_fetched(
+    clip: ClipEncoder, pictures: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An architecture that open_clip knows, with a tag, is built from the tag's file: the way of published models."""
+    described = clip.config.open_clip_config
+    (tmp_path / "tiny-vit.json").write_text(json.dumps(described))
+    open_clip.add_model_config(tmp_path)
+    weights = tmp_path / "open_clip_model.safetensors"
+    save_file(clip.model.state_dict(), weights)
+    monkeypatch.setattr(clip_encoder, "fetch_clip_weights", lambda architecture, pretrained: weights)
+    read = ClipEncoder.from_config(ClipConfig("tiny-vit", "someones", image_px=(32, 48)), clip.layers)
+    assert read.encode_images(pictures).equal(clip.encode_images(pictures))
+    assert read.encode_text(SENTENCE).equal(clip.encode_text(SENTENCE))
+
+
 def test_unknown_architecture_names_the_nearest() -> None:
     """A misspelt architecture is an error with a suggestion."""
     with pytest.raises(CheckpointError, match="did you mean ViT-B-32"):
         ClipEncoder.from_config(ClipConfig("ViT-B-33"))
 
 
-@pytest.mark.parametrize("architecture", ["ViT-B-16-SigLIP", "coca_ViT-B-32", "RN50"])
+@pytest.mark.parametrize("architecture", ["ViT-B-16-SigLIP", "coca_ViT-B-32", "RN50", "ViT-H-14-worldwide"])
 def test_other_kinds_of_towers_are_refused(architecture: str) -> None:
-    """Architectures whose hidden states mean something else are refused, not read wrongly."""
-    with pytest.raises(CheckpointError, match=r"ViT|cannot build"):
+    """Architectures whose hidden states, or token ids, mean something else are refused, not read wrongly."""
+    with pytest.raises(CheckpointError, match=r"ViT|cannot build|tokeniser"):
         ClipEncoder.from_config(ClipConfig(architecture))
 
 

@@ -169,3 +169,22 @@ def test_no_queries_is_no_work(bench: Bench) -> None:
     assert bench.grounder.ground([]) == []
     first, second = bench.grounder.ground([(windows[0], []), (windows[1], bench.queries[:1])])
     assert first == [] and len(second) == 1
+
+
+def test_a_backfill_that_fails_leaves_nothing_half_done(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the memory for a new query does not suffice, the next tick answers as if nothing had happened."""
+    window = bench.grounder.new_window()
+    for end in range(1, 9):
+        bench.grounder.append([window], bench.streams[:1, end - 1])
+    bench.grounder.ground([(window, bench.queries[:1])])
+
+    def out_of_memory(*args: object) -> torch.Tensor:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr(R2Tuning, "pool", out_of_memory)
+        bench.grounder.ground([(window, bench.queries)])
+    bench.grounder.append([window], bench.streams[:1, 8])
+    (answers,) = bench.grounder.ground([(window, bench.queries)])
+    for i, answer in enumerate(answers):
+        assert_same(answer, bench.expected(0, 9, 0, i))

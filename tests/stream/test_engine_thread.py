@@ -14,7 +14,8 @@ import pytest
 
 from r2model import R2Model
 from stream.engine import EncodedFrame, Engine
-from stream.engine_thread import EngineBusyError, EngineThread, Intake, Outlets, Result
+from stream.engine_thread import EngineThread, Intake, Outlets, Result
+from stream.errors import EngineBusyError
 from stream.metrics import Metrics
 from stream.types import Frame, Gap, Observation
 from tests.models import frames, random_model
@@ -268,6 +269,37 @@ def test_a_command_does_not_wait_for_ever(bench: Bench) -> None:
     bench.go_on()
     bench.thread.call(lambda engine: None)
     assert not ran
+
+
+def test_a_change_that_was_not_in_time_is_made_later(bench: Bench) -> None:
+    """Whoever adds a stream to a busy engine need not come back: it is done in its turn."""
+    bench.watch("pitch")
+    bench.hold()
+    bench.submit(*frames("pitch", [0]))
+    assert bench.engine.waits.wait(20)
+    done: list[str] = []
+    assert not bench.thread.do(lambda engine: done.append("late"), timeout_s=0.05)
+    bench.go_on()
+    assert bench.thread.do(lambda engine: done.append("in time"), timeout_s=20)
+    assert done == ["late", "in time"]
+
+
+def test_a_late_change_that_fails_is_logged(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody waits for it any more, and it must not vanish in silence."""
+
+    def fail(engine: Engine) -> None:
+        raise KeyError("pitch")
+
+    bench.watch("pitch")
+    bench.hold()
+    bench.submit(*frames("pitch", [0]))
+    assert bench.engine.waits.wait(20)
+    assert not bench.thread.do(fail, timeout_s=0.05)
+    bench.go_on()
+    bench.thread.call(lambda engine: None)
+    assert "a change could not be made" in caplog.text
+    with pytest.raises(KeyError):
+        bench.thread.do(fail)
 
 
 def test_stopping_finishes_what_waits(model: R2Model) -> None:

@@ -143,3 +143,35 @@ def test_stopping_does_not_wait_for_ever_for_the_disk(disk: FullDisk, until: Unt
         recorder.stop(0.05)
         assert not recorder.put(online("b"))
     assert logged(disk) == []
+
+
+def test_nobody_waits_for_room_longer_than_they_want(disk: FullDisk, until: Until) -> None:
+    """With a full queue before a full disk, a put and a flush come back when their time is up."""
+    disk.full = True
+    with recording(disk, capacity=1) as recorder:
+        recorder.put(online("written"))
+        until(lambda: disk.tries >= 1)
+        recorder.put(online("waiting"))
+        assert not recorder.put(online("too much"), timeout_s=0.05)
+        assert not recorder.flush(0.05)
+        disk.full = False
+        assert recorder.flush(20)
+    assert logged(disk) == ["written", "waiting"]
+
+
+def test_nobody_waits_for_a_recorder_that_has_died(
+    disk: FullDisk, until: Until, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it can no longer take is refused at once, however full its queue is."""
+
+    def break_down(events: Sequence[Event]) -> list[Event]:
+        raise ValueError("nobody foresaw this")
+
+    monkeypatch.setattr(disk, "append", break_down)
+    with recording(disk, capacity=1) as recorder:
+        recorder.put(online("a"))
+        until(lambda: recorder.problem is not None)
+        recorder.put(online("fills the queue"))
+        assert not recorder.put(online("b"))
+        assert not recorder.flush(60)
+    assert "by a mistake" in caplog.text

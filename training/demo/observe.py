@@ -12,13 +12,12 @@ import numpy as np
 from rich.progress import Progress
 from torch import Tensor
 
-from r2model.decode import decode_moments
 from r2model.door import R2Model
-from r2model.incremental import IncrementalGrounder
 from stream.broadcast import Broadcast, Happening, Meaning, sentences
 from stream.broadcast.language import all_meanings
-from stream.engine import NMS_IOU
-from stream.types import Observation, Span
+from stream.engine import Engine
+from stream.replay import observe_tokens
+from stream.types import Observation
 from training.demo.programmes import encode_programmes
 from training.demo.recipe import Recipe
 
@@ -73,29 +72,15 @@ def choose_queries(programme: Programme, absent: int, rng: np.random.Generator) 
 
 def watch(programme: Programme, queries: Sequence[tuple[Meaning, Spans]], model: R2Model, *, held_out: bool,
           rng: np.random.Generator) -> list[Case]:  # fmt: skip
-    """Ground every query at every frame, exactly as the engine does live."""
-    grounder = IncrementalGrounder(model, max_batch=64)
+    """What the live engine sees of every query at every frame."""
     cases = []
     for meaning, truth in queries:
         text = str(rng.choice(sentences(meaning, held_out=held_out)))
         cases.append(Case(programme.seed, meaning, text, truth, []))
-    prepared = [grounder.prepare(model.encode_text(case.text)) for case in cases]
-    window, interval_s = grounder.new_window(), model.config.frame_interval_s
-    for index, tokens in enumerate(programme.tokens):
-        grounder.append([window], tokens[None])
-        now_s = (index + 1) * interval_s
-        length_s = window.frames * interval_s
-        for case, grounding in zip(cases, grounder.ground([(window, prepared)])[0], strict=True):
-            spans, scores = decode_moments(grounding, length_s, NMS_IOU)
-            start_s = now_s - length_s
-            found = tuple(
-                Span(start_s + float(a), start_s + float(b), float(score))
-                for (a, b), score in zip(spans, scores, strict=True)
-                if score > 0.05
-            )
-            case.observations.append(
-                Observation("programme", "query", 0, start_s, now_s, now_s, "file", found, grounding.saliency.numpy())
-            )
+    texts = {"programme": {str(number): case.text for number, case in enumerate(cases)}}
+    for seen in observe_tokens(Engine(model), texts, {"programme": programme.tokens}):
+        for observation in seen:
+            cases[int(observation.query)].observations.append(observation)
     return cases
 
 

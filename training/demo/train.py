@@ -31,6 +31,8 @@ def train_demo(folder: Path, *, recipe: Recipe | None = None) -> Path:
     Raises:
         ValueError: the folder holds a run of another recipe.
     """
+    import matplotlib  # noqa: F401 - whoever lacks it should hear of it now, and not after hours when curves are drawn
+
     recipe = recipe or Recipe()
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, recipe)

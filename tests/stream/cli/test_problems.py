@@ -40,7 +40,7 @@ def test_a_full_disk_says_where_to_go() -> None:
 
 @pytest.mark.parametrize(
     ("module", "command"),
-    [("cv2", "'r2stream[demo]'"), ("matplotlib.pyplot", "'r2stream[train]'"), ("av", "pip install r2stream")],
+    [("cv2", "'.[demo]'"), ("matplotlib.pyplot", "'.[train]'"), ("av", "constraints.txt .")],
 )
 def test_a_missing_module_names_the_extra_that_brings_it(module: str, command: str) -> None:
     """An installation without extras can be completed with one command."""

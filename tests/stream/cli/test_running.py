@@ -17,7 +17,7 @@ import pytest
 from stream.broadcast import Broadcast, understand
 from stream.cli.app import run
 from stream.cli.demo import QUERIES, SEED, STREAM, DemoOptions, demo_settings, run_demo, usual_port_or_any
-from stream.cli.watch import query_names, watch_settings, watch_until_stopped
+from stream.cli.watch import Choice, query_names, watch_settings, watch_until_stopped
 from stream.errors import ConfigError
 
 
@@ -107,7 +107,7 @@ def test_watch_prints_what_a_recording_holds_and_ends_with_it(
     h264_file: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every moment that began is told to its end."""
-    watch_until_stopped(f"{h264_file}?pace=fast", ["numbers go by"], model=str(model_file), port=0, as_json=True)
+    watch_until_stopped(f"{h264_file}?pace=fast", ["numbers go by"], Choice(model=str(model_file)), as_json=True)
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     kinds = [event["type"].removeprefix("r2stream.") for event in events]
     assert {"stream.online", "stream.offline", "moment.started"} <= set(kinds)
@@ -124,17 +124,28 @@ def test_watch_says_why_a_stream_can_never_be_watched(
     assert "notes.mp4" in error and "Traceback" not in error
 
 
+def test_watch_takes_the_model_that_the_environment_names(
+    tmp_path: Path, h264_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the service does; a settings file that the environment names takes no part."""
+    monkeypatch.setenv("R2STREAM_MODEL", "/nowhere/m.pth")
+    monkeypatch.setenv("R2STREAM_CONFIG", "/nowhere/r2stream.yaml")
+    assert run(["watch", str(h264_file), "a goal"]) == 1
+    assert "/nowhere/m.pth" in capsys.readouterr().err
+
+
 def test_watch_names_queries_after_their_sentences() -> None:
     """Readable, different, and short enough, whatever is written."""
     names = query_names(["A player scores!", "a player scores", "進球", "x" * 500])
     assert names[:3] == ["a-player-scores", "a-player-scores-2", "query-3"]
     assert len(set(names)) == 4 and max(map(len, names)) <= 64
+    assert len(set(query_names(["go 3", "go", "go", "go"]))) == 4
 
 
 def test_watch_refuses_an_empty_sentence(tmp_path: Path) -> None:
     """Before anything is loaded."""
     with pytest.raises(ConfigError, match="say what to watch for"):
-        watch_settings("demo://broadcast", ["a goal", " "], model=None, port=0, data_dir=tmp_path)
+        watch_settings("demo://broadcast", ["a goal", " "], Choice(), tmp_path)
 
 
 def test_the_demo_asks_for_what_its_programme_knows() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -50,6 +51,26 @@ def test_real_time_shows_each_picture_when_it_is_due(h264_file: Path, fake_clock
     media_s, elapsed_s, wall_s = np.array(due).T
     np.testing.assert_allclose(elapsed_s, media_s, atol=1e-6)
     np.testing.assert_allclose(wall_s - fake_clock.now_s() + fake_clock.elapsed_s, media_s, atol=1e-6)
+
+
+def test_a_hole_in_a_recording_is_not_sat_through(tmp_path: Path, fake_clock: FakeClock) -> None:
+    """An hour without pictures is passed over at once; the time axis says that it is there."""
+    path = tmp_path / "holed.mkv"
+    with (
+        av.open(str(encode_video(tmp_path / "whole.mkv", numbered_pictures(50), keyframe_interval=25))) as whole,
+        av.open(str(path), "w") as out,
+    ):
+        track = out.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(whole.streams.video[0]):
+            if packet.size and packet.pts is not None and packet.time_base is not None:
+                late = 3600 / packet.time_base if packet.pts * packet.time_base >= 1 else 0
+                packet.pts = packet.dts = round(packet.pts + late)
+                packet.stream = track
+                out.mux(packet)
+    source = open_source(f"{path}?pace=realtime", Surroundings(clock=fake_clock))
+    times_s = [picture.media_time_s for picture in source.pictures()]
+    assert len(times_s) == 50 and times_s[-1] - times_s[0] > 3600
+    assert fake_clock.elapsed_s == pytest.approx(2.0, abs=0.2)
 
 
 def test_a_slow_taker_makes_a_fast_file_wait_and_loses_nothing(h264_file: Path, fake_clock: FakeClock) -> None:
@@ -122,3 +143,23 @@ def test_pictures_of_one_file_are_the_same_however_it_is_read(h264_file: Path) -
     first, second = (read(h264_file)[0] for _ in range(2))
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one.to_rgb(), other.to_rgb())
+
+
+def test_a_title_that_is_not_utf8_does_not_matter(tmp_path: Path) -> None:
+    """Old recorders write names in other encodings; the pictures are sound all the same."""
+    titled = tmp_path / "titled.mp4"
+    with (
+        av.open(str(encode_video(tmp_path / "plain.mp4", numbered_pictures(25)))) as plain,
+        av.open(str(titled), "w") as out,
+    ):
+        out.metadata["title"] = "Schoenes Spiel"
+        track = out.add_stream_from_template(plain.streams.video[0])
+        for packet in plain.demux(plain.streams.video[0]):
+            if packet.size:
+                packet.stream = track
+                out.mux(packet)
+    data = titled.read_bytes()
+    assert b"Schoenes" in data
+    titled.write_bytes(data.replace(b"Schoenes", b"Sch\xf6n es"))
+    pictures, states = read(titled)
+    assert (len(pictures), states[-1].name) == (25, "ended")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,11 +12,15 @@ import av
 import numpy as np
 import pytest
 
-from stream.sources import Limits, Surroundings, open_source
+from r2model import ClipConfig
+from r2model.preprocess import preprocess
+from stream.sources import Limits, SourceSpec, Surroundings, connection, open_source, reader
+from stream.sources.backoff import Backoff
 from tests.media import encode_audio, encode_video, numbered_pictures, picture_number
 from tests.servers import ServerProcess, free_port, rtsp_folder_server
 from tests.stream.sources.conftest import Watcher
 
+DEMO_SIZE = ClipConfig("custom", image_px=(64, 112), resize="squash")
 StartServer = Callable[[ServerProcess], ServerProcess]
 NOTICED_S = 5.0
 """Contract: a dead source is noticed within this time."""
@@ -38,6 +43,18 @@ def test_pictures_begin_with_the_opening_keyframe(rtsp_server: ServerProcess, wa
     steps_s = np.diff([picture.media_time_s for picture in pictures])
     np.testing.assert_allclose(steps_s[1:], 0.04, atol=0.001)
     assert 0 < steps_s[0] <= 0.041
+
+
+def test_a_picture_is_the_same_tensor_over_rtsp_and_from_a_file(
+    rtsp_server: ServerProcess, h264_file: Path, watcher: Watcher
+) -> None:
+    """One preprocessing for every source: the same encoded picture gives the very same input of the network."""
+    watcher.watch(open_source(rtsp_server.url("h264.mp4"), around(watcher)))
+    watcher.wait_for(pictures_of(0, 10))
+    live = [picture.to_rgb() for picture in watcher.pictures[:10]]
+    recorded = [picture.to_rgb() for picture, _ in zip(open_source(str(h264_file)).pictures(), range(10), strict=False)]
+    assert [picture_number(image) for image in live] == [picture_number(image) for image in recorded]
+    assert preprocess(live, DEMO_SIZE).equal(preprocess(recorded, DEMO_SIZE))
 
 
 def test_wall_time_is_the_senders_own(rtsp_server: ServerProcess, watcher: Watcher) -> None:
@@ -110,6 +127,28 @@ def test_silence_does_not_delay_a_stop_beyond_its_bound(rtsp_server: ServerProce
     began_s = time.monotonic()
     assert thread.stop()
     assert time.monotonic() - began_s <= source.stop_bound_s
+
+
+def test_what_nobody_foresaw_is_tried_again(
+    rtsp_server: ServerProcess, watcher: Watcher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error that the source does not know makes a live stream offline, not dead; the log holds no password."""
+    url = rtsp_server.url("h264.mp4?play_count=0").replace("rtsp://", "rtsp://viewer:hunter2@")
+    calls = iter([True])
+
+    def connect(spec: SourceSpec, limits: Limits) -> AbstractContextManager[connection.Connection]:
+        if next(calls, False):
+            raise UnicodeDecodeError("utf-8", url.encode(), 0, 1, f"nonsense from {url}")
+        return connection.connect(spec, limits)
+
+    monkeypatch.setattr(reader, "connect", connect)
+    monkeypatch.setattr(Backoff, "next_s", lambda backoff: 0.01)
+    watcher.watch(open_source(url, around(watcher)))
+    watcher.wait_for(pictures_of(0, 5))
+    assert (watcher.states[0].name, watcher.states[0].cause) == ("offline", "internal")
+    assert watcher.states[-1].name == "online"
+    assert "UnicodeDecodeError" in caplog.text
+    assert "hunter2" not in caplog.text + repr(watcher.states)
 
 
 def test_a_wrong_path_is_said_to_be_wrong(rtsp_server: ServerProcess, watcher: Watcher) -> None:

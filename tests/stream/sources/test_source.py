@@ -72,7 +72,8 @@ def test_a_mistake_in_the_thread_becomes_a_state(caplog: pytest.LogCaptureFixtur
     thread._thread.join(5)
     assert (states[-1].name, states[-1].cause) == ("failed", "internal")
     assert "RuntimeError" in states[-1].reason and "secret" not in states[-1].reason
-    assert "ended by a mistake" in caplog.text
+    assert "ended by a mistake" in caplog.text and "RuntimeError" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_states_are_reported_on_change_only(fake_clock: FakeClock) -> None:
