@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from r2model.door import R2Model
 from stream.broadcast.language import HELD_OUT_OBJECTS
 from stream.query import Query
 from training.demo.live import LiveScore, score_live
-from training.demo.observe import Case, choose_queries, programmes, watch
+from training.demo.observe import Case, choose_queries, programme, watch
 from training.demo.offline import Guess, best_similarity_spans, guess
+from training.demo.parallel import in_parallel
 from training.demo.programmes import EVALUATION_SEEDS
 from training.demo.recipe import Recipe
 from training.demo.train import progress_bar
@@ -59,27 +61,47 @@ def evaluate_demo(
     Raises:
         CheckpointError: there is no such model.
     """
-    torch.set_num_threads(threads)
     model = load_model(model_path)
-    recipe = replace(Recipe(), programme_frames=PROGRAMME_FRAMES, threads=threads)
+    recipe = replace(Recipe(), programme_frames=PROGRAMME_FRAMES)
     guesses: dict[bool, list[Guess]] = {False: [], True: []}
     cases: dict[bool, list[Case]] = {False: [], True: []}
-    texts = TextTokens(model.encoder())
     seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + programmes_count)
     with progress_bar() as progress:
-        task = progress.add_task("grounding", total=programmes_count)
-        for programme in programmes(seeds, recipe, model, progress):
-            rng = np.random.default_rng([recipe.seed, programme.seed])
+        examine = partial(_examine, recipe=recipe, model_path=model_path)
+        for seen in in_parallel(examine, seeds, threads, progress, "programmes"):
             for held_out in (False, True):
-                guesses[held_out] += guess(programme, model, texts, held_out=held_out, rng=rng)
-            # Live replays take turns: every second programme is watched with held-out paraphrases.
-            held_out = bool(programme.seed % 2)
-            queries = choose_queries(programme, ABSENT_QUERIES, rng)
-            cases[held_out] += watch(programme, queries, model, held_out=held_out, rng=rng)
-            progress.advance(task)
+                guesses[held_out] += seen.guesses[held_out]
+                cases[held_out] += seen.cases[held_out]
     report = _report(str(model_path), programmes_count, model, guesses, cases)
     _print(report, console or Console())
     return report
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the model makes of one programme, by whether the paraphrases were held out."""
+
+    guesses: dict[bool, list[Guess]]
+    cases: dict[bool, list[Case]]
+
+
+def _examine(seed: int, recipe: Recipe, model_path: str | Path) -> _Seen:
+    """One programme in a process of its own: many small steps, for which two threads are hardly faster than one."""
+    torch.set_num_threads(1)
+    model, texts = _loaded(model_path)
+    shown = programme(seed, recipe, model)
+    rng = np.random.default_rng([recipe.seed, seed])
+    guesses = {held_out: guess(shown, model, texts, held_out=held_out, rng=rng) for held_out in (False, True)}
+    # Live replays take turns: every second programme is watched with held-out paraphrases.
+    held_out = bool(seed % 2)
+    cases = watch(shown, choose_queries(shown, ABSENT_QUERIES, rng), model, held_out=held_out, rng=rng)
+    return _Seen(guesses, {held_out: cases, not held_out: []})
+
+
+@lru_cache(maxsize=1)
+def _loaded(model_path: str | Path) -> tuple[R2Model, TextTokens]:
+    model = load_model(model_path)
+    return model, TextTokens(model.encoder())
 
 
 def _report(

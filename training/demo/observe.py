@@ -18,7 +18,7 @@ from stream.broadcast.language import all_meanings
 from stream.engine import Engine
 from stream.replay import observe_tokens
 from stream.types import Observation
-from training.demo.programmes import encode_programmes
+from training.demo.programmes import encode, encode_programmes, render
 from training.demo.recipe import Recipe
 
 Spans = list[tuple[float, float]]
@@ -48,10 +48,19 @@ class Programme:
 
 def programmes(seeds: range, recipe: Recipe, model: R2Model, progress: Progress) -> Iterator[Programme]:
     """Programmes that training never showed, held-out objects included."""
-    length_s = recipe.programme_frames * recipe.frame_interval_s
     tokens = encode_programmes(seeds, recipe, model.encoder(), progress, held_out=True)
     for seed, encoded in zip(seeds, tokens, strict=True):
-        yield Programme(seed, encoded, Broadcast(seed).happenings(0, length_s), length_s)
+        yield _programme(seed, recipe, encoded)
+
+
+def programme(seed: int, recipe: Recipe, model: R2Model) -> Programme:
+    """One of them, rendered and encoded right here."""
+    return _programme(seed, recipe, encode(render(seed, recipe, held_out=True), model.encoder()))
+
+
+def _programme(seed: int, recipe: Recipe, tokens: Tensor) -> Programme:
+    length_s = recipe.programme_frames * recipe.frame_interval_s
+    return Programme(seed, tokens, Broadcast(seed).happenings(0, length_s), length_s)
 
 
 def choose_queries(programme: Programme, absent: int, rng: np.random.Generator) -> list[tuple[Meaning, Spans]]:

@@ -52,7 +52,12 @@ def encode_programmes(
     """Tokens `[F, K, P, C]` of one programme after the other, rendered in `recipe.threads` processes."""
     work = partial(render, recipe=recipe, held_out=held_out)
     for pictures in in_parallel(work, seeds, recipe.threads, progress, "programmes"):
-        yield clip.encode_pixels(normalise(torch.from_numpy(pictures), clip.config))
+        yield encode(pictures, clip)
+
+
+def encode(pictures: NDArray[np.uint8], clip: ClipEncoder) -> Tensor:
+    """Tokens `[F, K, P, C]` of what `render` gives."""
+    return clip.encode_pixels(normalise(torch.from_numpy(pictures), clip.config))
 
 
 def make_programmes(recipe: Recipe, clip: ClipEncoder, folder: Path, progress: Progress) -> Programmes:
