@@ -64,9 +64,11 @@ def download(repo: str, file: str) -> Path:
         RemoteEntryNotFoundError,
         RepositoryNotFoundError,
     )
+    from tqdm.auto import tqdm
 
     try:
-        return Path(hf_hub_download(repo, file))
+        # The hub's own bar comes and goes with what it thinks of its surroundings; this one always shows.
+        return Path(hf_hub_download(repo, file, tqdm_class=tqdm))
     except GatedRepoError as error:
         raise CheckpointError(f"{repo} needs permission: ask for it on its page, then run `hf auth login`") from error
     except (RepositoryNotFoundError, HFValidationError) as error:
