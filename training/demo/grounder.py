@@ -52,18 +52,21 @@ def train_grounder(
     first = _restore(checkpoint, model, optimiser)
     task = progress.add_task("R²", total=recipe.r2_steps, completed=first)
     model.train()
-    for step, batch in _ahead(sampler, range(first, recipe.r2_steps)):
-        # Dropout depends on the step alone, so that resuming is exact.
-        torch.manual_seed(recipe.seed * 1_000_003 + step)
-        losses = _losses(model, batch, recipe)
-        optimise_step(optimiser, parameters, losses.total, schedule.at(step), max_norm=5.0)
-        curve.add(step, **losses.as_floats())
-        progress.update(task, advance=1, description=f"R²  loss {curve.mean('total'):.3f}")
-        if (step + 1) % recipe.checkpoint_every_steps == 0 or step + 1 == recipe.r2_steps:
-            state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
-            torch.save(state, checkpoint.with_suffix(".part"))
-            checkpoint.with_suffix(".part").rename(checkpoint)
-            curve.flush()
+    # On a CPU, the fused attention's backward pass takes half of the step; the plain one is three times as fast. The
+    # choice holds for all threads, and so for the one that encodes the next batch's sentences: it may not change.
+    with sdpa_kernel(SDPBackend.MATH):
+        for step, batch in _ahead(sampler, range(first, recipe.r2_steps)):
+            # Dropout depends on the step alone, so that resuming is exact.
+            torch.manual_seed(recipe.seed * 1_000_003 + step)
+            losses = _losses(model, batch, recipe)
+            optimise_step(optimiser, parameters, losses.total, schedule.at(step), max_norm=5.0)
+            curve.add(step, **losses.as_floats())
+            progress.update(task, advance=1, description=f"R²  loss {curve.mean('total'):.3f}")
+            if (step + 1) % recipe.checkpoint_every_steps == 0 or step + 1 == recipe.r2_steps:
+                state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
+                torch.save(state, checkpoint.with_suffix(".part"))
+                checkpoint.with_suffix(".part").rename(checkpoint)
+                curve.flush()
     return model.eval()
 
 
@@ -79,8 +82,7 @@ def new_grounder(recipe: Recipe, config: R2Config) -> R2Tuning:
 
 def _losses(model: R2Tuning, batch: Batch, recipe: Recipe) -> R2Losses:
     """The network in bfloat16 where that is exact enough, the losses in float32."""
-    # On a CPU, the fused attention's backward pass takes half of the step; the plain one is three times as fast.
-    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+    with torch.autocast("cpu", torch.bfloat16):
         output = model(
             batch.video, batch.query, batch.video_mask, batch.query_mask, window_of_query=batch.window_of_query
         )
