@@ -52,7 +52,7 @@ def train_grounder(
     first = _restore(checkpoint, model, optimiser)
     task = progress.add_task("R²", total=recipe.r2_steps, completed=first)
     model.train()
-    # On a CPU, the fused attention's backward pass takes half of the temporal layers' time; the plain one's far less. The
+    # On a CPU, the fused attention's backward pass takes half of the temporal layers' time, the plain one's less. The
     # choice holds for all threads, and so for the one that encodes the next batch's sentences: it may not change.
     with sdpa_kernel(SDPBackend.MATH):
         for step, batch in _ahead(sampler, range(first, recipe.r2_steps)):
