@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import Parameter
 
-from training.optimise import CosineSchedule, StepSchedule, adamw, optimise_step
+from training.optimise import CosineSchedule, MuonAdamW, StepSchedule, adamw, optimise_step
 
 SCHEDULES = {
     "tef_traj": StepSchedule(5e-4, warmup_steps=10),
@@ -69,3 +70,40 @@ def test_non_finite_gradient_changes_nothing() -> None:
     with pytest.raises(RuntimeError, match="non-finite"):
         optimise_step(optimizer, [weight], (weight * torch.tensor([1.0, torch.nan])).sum(), lr=0.1)
     assert weight.tolist() == [0, 0]
+
+
+def _step(optimizer: MuonAdamW, matrix: Parameter, vector: Parameter, target: torch.Tensor) -> None:
+    loss = (matrix @ target - target).square().sum() + (vector - 2).square().sum()
+    optimise_step(optimizer, [matrix, vector], loss, lr=0.01)
+
+
+def test_muon_turns_matrices_and_adamw_moves_the_rest() -> None:
+    """A matrix goes equally far in all directions of its gradient, whatever their strength; a vector as under AdamW."""
+    matrix, vector = Parameter(torch.zeros(4, 4)), Parameter(torch.zeros(4))
+    alone = Parameter(torch.zeros(4))
+    strengths = torch.diag(torch.tensor([1.0, 0.5, 0.2, 0.1]))
+
+    _step(MuonAdamW([matrix, vector], lr=0.01, weight_decay=0.0, muon_factor=3.0), matrix, vector, strengths)
+    optimise_step(adamw([alone], 0.01, 0.0), [alone], (alone - 2).square().sum(), lr=0.01)
+
+    moved = torch.linalg.svdvals(matrix.detach())
+    assert 0.5 < float(moved.min() / moved.max()) <= 1  # Muon's iteration stops short of exactly orthogonal
+    # Scaled to AdamW's usual size, 0.2 in the mean square of all entries (arXiv 2502.16982), times rate and factor.
+    assert float(matrix.detach().square().mean().sqrt()) == pytest.approx(0.2 * 0.01 * 3.0, rel=0.3)
+    assert torch.equal(vector, alone)
+
+
+def test_muon_goes_on_from_its_state_as_if_it_had_never_stopped() -> None:
+    """Momentum of both halves is in the state, and so is the rate's factor."""
+    straight = [Parameter(torch.eye(3)), Parameter(torch.ones(3))]
+    target = torch.tensor([[1.0, 0.2, 0.0], [0.0, 2.0, 0.1], [0.3, 0.0, 1.0]])
+    first = MuonAdamW(straight, lr=0.01, muon_factor=2.0)
+    _step(first, straight[0], straight[1], target)
+    resumed = [Parameter(p.detach().clone()) for p in straight]
+    second = MuonAdamW(resumed, lr=0.5)
+    second.load_state_dict(deepcopy(first.state_dict()))
+
+    _step(first, straight[0], straight[1], target)
+    _step(second, resumed[0], resumed[1], target)
+
+    assert all(torch.equal(a, b) for a, b in zip(straight, resumed, strict=True))

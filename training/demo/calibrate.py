@@ -18,8 +18,8 @@ from training.demo.observe import Case, choose_queries, programmes, watch
 from training.demo.programmes import TUNING_SEEDS
 from training.demo.recipe import Recipe
 
-TARGET_ALARMS_PER_HOUR = 1.5
-"""Aim below the promise of 2: the promise is kept on other programmes than these."""
+TARGET_ALARMS_PER_HOUR = 2.0
+"""With paraphrases seen in training; others raise fewer."""
 _SHIFTS = (-4.0, 3.0)
 """With more, spans that the engine has left out as hopeless would reach the default threshold."""
 _HALVINGS = 12

@@ -19,7 +19,7 @@ from training.curve import Curve
 from training.demo.recipe import Recipe
 from training.demo.windows import Batch, WindowSampler
 from training.losses import R2Losses, r2_losses
-from training.optimise import CosineSchedule, adamw, optimise_step
+from training.optimise import CosineSchedule, MuonAdamW, Optimiser, optimise_step
 
 
 def r2_config(recipe: Recipe, clip: ClipEncoder) -> R2Config:
@@ -46,7 +46,7 @@ def train_grounder(
     torch.manual_seed(recipe.seed)
     model = new_grounder(recipe, config)
     parameters = list(model.parameters())
-    optimiser = adamw(parameters, recipe.r2_learning_rate, recipe.r2_weight_decay)
+    optimiser = MuonAdamW(parameters, recipe.r2_learning_rate, recipe.r2_weight_decay, recipe.r2_muon_factor)
     schedule = CosineSchedule(recipe.r2_learning_rate, recipe.r2_steps, recipe.r2_warmup_steps)
     checkpoint, curve = folder / "r2.ckpt", Curve(folder / "r2_curve.csv")
     first = _restore(checkpoint, model, optimiser)
@@ -100,7 +100,7 @@ def _ahead(sampler: WindowSampler, steps: range) -> Iterator[tuple[int, Batch]]:
             yield step, batch
 
 
-def _restore(path: Path, model: R2Tuning, optimiser: torch.optim.Optimizer) -> int:
+def _restore(path: Path, model: R2Tuning, optimiser: Optimiser) -> int:
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)

@@ -20,6 +20,8 @@ from training.demo.windows import TextTokens, clipped_spans
 from training.metrics import best_guess_iou
 
 Array = NDArray[np.float64]
+EVIDENCE_S = 1.0
+"""Other moments of the same meaning count from this much of them inside the window on."""
 _NOTHING = np.zeros((0, 2))
 
 
@@ -71,7 +73,7 @@ def _questions(programme: Programme, model: R2Model, held_out: bool, rng: np.ran
         low, high = max(0, low), min(high, len(programme.tokens) - frames)
         if low <= high and h.end_s <= programme.length_s:
             first = int(rng.integers(low, high + 1))
-            spans = clipped_spans(programme.happenings, h.meaning, first * interval_s, frames * interval_s)
+            spans = clipped_spans(programme.happenings, h.meaning, first * interval_s, frames * interval_s, EVIDENCE_S)
             text = str(rng.choice(sentences(h.meaning, held_out=held_out)))
             questions.append(_Asked(h.meaning, text, first, np.array(spans)))
     return questions

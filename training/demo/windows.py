@@ -19,8 +19,8 @@ from training.demo.programmes import Programmes
 from training.demo.recipe import Recipe
 from training.targets import GroundTruth
 
-EVIDENCE_S = 1.0
-"""A moment cut by the window's edge counts from this much of it on; with less nobody could tell."""
+VAGUE = 0.25
+"""Share of queries that ask for something of the kind ("something grows"), present and absent alike."""
 SIBLINGS = {"cross_left": "cross_right", "rise": "fall", "grow": "shrink", "appear": "vanish", "meet": "part",
             "goal": "miss", "drive_left": "drive_right", "yellow_card": "red_card", "rain": "snow", "spin": "bounce",
             "blink": "split", "celebrate": "corner", "orbit": "meet", "launch": "balloon"}  # fmt: skip
@@ -71,7 +71,7 @@ class TextTokens:
 
 
 def clipped_spans(
-    happenings: Sequence[Happening], wish: Meaning, start_s: float, length_s: float, evidence_s: float = EVIDENCE_S
+    happenings: Sequence[Happening], wish: Meaning, start_s: float, length_s: float, evidence_s: float
 ) -> list[tuple[float, float]]:
     """Spans of `wish` within a window, in seconds from its start; slivers shorter than `evidence_s` are left out."""
     spans = []
@@ -93,14 +93,20 @@ class WindowSampler:
         for meaning in all_meanings():
             if not any((thing.colour, thing.shape) in HELD_OUT_OBJECTS for thing in meaning.things):
                 self._by_kind[meaning.kind].append(meaning)
+        self._shown: dict[str, list[tuple[int, Happening]]] = {}
+        for number, truth in enumerate(programmes.truth):
+            for happening in truth:
+                self._shown.setdefault(happening.meaning.kind, []).append((number, happening))
+        self._kinds = sorted(self._shown)
+        often = np.sqrt([len(self._shown[kind]) for kind in self._kinds])
+        self._chances = often / often.sum()
 
     def __call__(self, step: int) -> Batch:
         recipe, rng = self.recipe, np.random.default_rng([self.recipe.seed, 3, step])
         windows, masks, rows, active = [], [], [], []
         for w in range(recipe.windows_per_step):
-            programme = int(rng.integers(len(self.programmes.truth)))
             length = self._length(rng)
-            first = int(rng.integers(recipe.programme_frames - length + 1))
+            programme, first = self._place(rng, length)
             tokens = torch.zeros(recipe.window_frames, *self.programmes.tokens.shape[2:])
             tokens[:length] = torch.from_numpy(self.programmes.tokens[programme, first : first + length]).float()
             windows.append(tokens)
@@ -116,15 +122,32 @@ class WindowSampler:
         full = self.recipe.window_frames
         return full if rng.uniform() >= self.recipe.short_windows else int(rng.integers(6, full))
 
+    def _place(self, rng: np.random.Generator, length: int) -> tuple[int, int]:
+        """A programme and the window's first frame: anywhere, or where something of a drawn kind is at least begun.
+
+        A kind's chance grows with the root of how often it comes, so that rare ones are seen more often than that.
+        """
+        last = self.recipe.programme_frames - length
+        if rng.uniform() >= self.recipe.rare_windows:
+            return int(rng.integers(len(self.programmes.truth))), int(rng.integers(last + 1))
+        among = self._shown[self._kinds[rng.choice(len(self._kinds), p=self._chances)]]
+        programme, happening = among[rng.integers(len(among))]
+        end_s = rng.uniform(happening.start_s, happening.end_s + length * self.recipe.frame_interval_s)
+        return programme, int(np.clip(round(end_s / self.recipe.frame_interval_s) - length, 0, last))
+
     def _rows(
         self, rng: np.random.Generator, window: int, inside: list[Happening], start_s: float, length: int
     ) -> list[Row]:
         count, length_s = self.recipe.queries_per_window, length * self.recipe.frame_interval_s
         present = self._present(rng, inside, start_s, length_s)[: max(1, round(0.65 * count))]
-        wishes_here = present + [self._absent(rng, inside) for _ in range(count - len(present))]
+        evidence_s = self.recipe.evidence_s
+        # What has hardly begun, or is hardly seen any more, is nothing yet: that has to be learnt as well.
+        slivers = [h.meaning for h in inside if not clipped_spans(inside, h.meaning, start_s, length_s, evidence_s)]
+        wishes_here = [*present, *slivers[-2:]][:count]
+        wishes_here += [self._absent(rng, inside) for _ in range(count - len(wishes_here))]
         rows = []
         for wish in wishes_here:
-            spans = clipped_spans(inside, wish, start_s, length_s)
+            spans = clipped_spans(inside, wish, start_s, length_s, evidence_s)
             frames = tuple((a / self.recipe.frame_interval_s, b / self.recipe.frame_interval_s) for a, b in spans)
             rows.append(Row(window, wish, str(rng.choice(sentences(wish))), frames))
         return rows
@@ -135,8 +158,8 @@ class WindowSampler:
         """Different queries that the window answers, in random order; each kind comes once before any comes twice."""
         found: dict[Meaning, None] = {}
         for h in sorted(inside, key=lambda _: rng.uniform()):
-            wish = wishes(h.meaning)[-1 if rng.uniform() < 0.25 else 0]
-            if clipped_spans([h], wish, start_s, length_s):
+            wish = wishes(h.meaning)[-1 if rng.uniform() < VAGUE else 0]
+            if clipped_spans([h], wish, start_s, length_s, self.recipe.evidence_s):
                 found[wish] = None
         first: dict[str, Meaning] = {}
         for wish in found:
@@ -150,6 +173,7 @@ class WindowSampler:
             wish = self._by_kind[kind][rng.integers(len(self._by_kind[kind]))]
             if inside and rng.uniform() < 0.6:
                 wish = self._close_to(rng, inside[rng.integers(len(inside))].meaning, wish)
+            wish = wishes(wish)[-1 if rng.uniform() < VAGUE else 0]
             if not any(h.meaning.matches(wish) for h in inside):
                 return wish
         return Meaning("sunrise")  # pragma: no cover - 50 draws from 2,000 meanings never all hit

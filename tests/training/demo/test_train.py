@@ -49,7 +49,7 @@ def test_an_interrupted_training_resumes_to_the_same_file(tmp_path: Path, monkey
     assert straight.read_bytes() == resumed.read_bytes()
     assert (tmp_path / "resumed" / "curves.png").stat().st_size > 1000
     tokens = load_model(resumed).encode_images(torch.zeros(1, 180, 320, 3, dtype=torch.uint8))
-    assert tokens.shape == (1, 4, 29, 160)
+    assert tokens.shape == (1, 2, 29, 160)
 
     report = evaluate_demo(resumed, programmes_count=2, threads=1)
     assert {"seen paraphrases", "held-out paraphrases"} <= set(report.offline)

@@ -42,20 +42,20 @@ def test_spans_are_cut_at_the_edges_of_the_window() -> None:
     """A moment that began before the window starts with it."""
     happenings = [Happening(GROW, 8.0, 14.0), Happening(GROW, 38.0, 45.0)]
 
-    assert clipped_spans(happenings, GROW, 10.0, 32.0) == [(0.0, 4.0), (28.0, 32.0)]
+    assert clipped_spans(happenings, GROW, 10.0, 32.0, 1.0) == [(0.0, 4.0), (28.0, 32.0)]
 
 
 def test_a_sliver_at_the_edge_is_no_moment() -> None:
     """Nobody could tell from a fraction of a second what begins there."""
-    assert clipped_spans([Happening(GROW, 41.5, 46.0)], GROW, 10.0, 32.0) == []
+    assert clipped_spans([Happening(GROW, 41.5, 46.0)], GROW, 10.0, 32.0, 1.0) == []
 
 
 def test_only_what_matches_is_a_moment() -> None:
     """Another colour is another answer; `something` takes any."""
     happenings = [Happening(GROW, 12.0, 16.0)]
 
-    assert clipped_spans(happenings, Meaning("grow", (Thing("blue", "star"),)), 10.0, 32.0) == []
-    assert clipped_spans(happenings, Meaning("grow", (Thing(),)), 10.0, 32.0) == [(2.0, 6.0)]
+    assert clipped_spans(happenings, Meaning("grow", (Thing("blue", "star"),)), 10.0, 32.0, 1.0) == []
+    assert clipped_spans(happenings, Meaning("grow", (Thing(),)), 10.0, 32.0, 1.0) == [(2.0, 6.0)]
 
 
 def test_a_batch_depends_on_its_step_alone(sampler: WindowSampler) -> None:
@@ -90,6 +90,45 @@ def test_a_row_is_never_its_own_negative(batches: list[Batch]) -> None:
     for batch in batches:
         assert batch.truth.negatives is not None
         assert not batch.truth.negatives.diagonal()[batch.truth.present].any()
+
+
+def test_what_has_hardly_begun_is_asked_for_and_is_nothing_yet(sampler: WindowSampler) -> None:
+    """A moment of which the window holds less than the evidence is a row without spans."""
+    begun, whole = Happening(GROW, 31.0, 36.0), Happening(Meaning("dark"), 5.0, 9.0)
+
+    rows = sampler._rows(np.random.default_rng(0), 0, [whole, begun], 0.0, 64)
+
+    spans = {row.wish: row.spans for row in rows}
+    assert spans[GROW] == ()
+    assert spans[Meaning("dark")] == ((10.0, 18.0),)
+
+
+def test_absent_queries_ask_for_something_as_often_as_present_ones(sampler: WindowSampler) -> None:
+    """Or "something grows" would be true more often than not, whatever is seen."""
+    rng = np.random.default_rng(0)
+    absent = [wish for wish in (sampler._absent(rng, []) for _ in range(1000)) if wish.things]
+    vague = np.mean([wish.things[0] == Thing() for wish in absent])
+
+    assert 0.2 < vague < 0.4
+
+
+def test_rare_kinds_are_shown_more_often_than_they_come(sampler: WindowSampler) -> None:
+    """By the root of how often they come."""
+    kinds = {kind: len(shown) for kind, shown in sampler._shown.items()}
+    rarest, commonest = min(kinds, key=lambda k: kinds[k]), max(kinds, key=lambda k: kinds[k])
+    chance = dict(zip(sampler._kinds, sampler._chances, strict=True))
+
+    assert chance[commonest] / chance[rarest] == pytest.approx((kinds[commonest] / kinds[rarest]) ** 0.5)
+
+
+def test_a_window_lies_inside_its_programme(sampler: WindowSampler) -> None:
+    """Wherever it was put, there are pictures for all of it."""
+    rng = np.random.default_rng(0)
+    for length in (6, 40, 64):
+        for _ in range(50):
+            programme, first = sampler._place(rng, length)
+            assert 0 <= programme < sampler.recipe.programmes
+            assert 0 <= first <= sampler.recipe.programme_frames - length
 
 
 def test_held_out_objects_are_never_asked_for(sampler: WindowSampler) -> None:
