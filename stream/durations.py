@@ -1,12 +1,12 @@
-"""Durations as people write them: `5s`, `500ms`, `2m`, `1h`, or a plain number of seconds."""
+"""Durations as people write them: `5s`, `500ms`, `2m`, `1h`, `30d`, or a plain number of seconds."""
 
 from __future__ import annotations
 
 import math
 import re
 
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(ms|s|m|h)?\s*")
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(ms|s|m|h|d)?\s*")
 
 
 def parse_duration_s(value: object) -> float:

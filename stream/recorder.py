@@ -96,6 +96,8 @@ class Recorder:
                 events = [event for item in items if callable(item) for event in self._make(item, now_s)]
                 if events and not self._write(events):
                     return
+                if not items:
+                    self._retain()
                 for item in items:
                     if isinstance(item, threading.Event):
                         item.set()
@@ -110,6 +112,13 @@ class Recorder:
         except Exception:
             _log.exception("events were lost by a mistake")
             return ()
+
+    def _retain(self) -> None:
+        try:
+            self._store.retain()
+        except StoreError as error:
+            # Nothing is lost by it, and the next event that cannot be written says so loudly.
+            _log.debug("old events cannot be removed: %s", error)
 
     def _write(self, events: Sequence[Event]) -> bool:
         """Log events, however long that takes; False when the recorder was told to give up."""

@@ -32,6 +32,16 @@ LOG_FILE: Final = "events.sqlite3"
 _log = logging.getLogger(__name__)
 
 
+def open_store(settings: Settings) -> Store:
+    """The event log where `settings` say. Raises StoreError."""
+    retention = settings.retention
+    return Store(
+        settings.database or settings.data_dir / LOG_FILE,
+        max_events=retention.max_events,
+        max_age_s=retention.max_age_s,
+    )
+
+
 class Service:
     """One running r2stream, less its API: `with Service.open(settings) as service: …`.
 
@@ -65,10 +75,10 @@ class Service:
         """Load the model and open the event log.
 
         Raises:
-            StoreError: the data directory cannot be used, or another r2stream uses it.
+            StoreError: the data directory or the database cannot be used, or another r2stream uses it.
             ModelError: the model cannot be used.
         """
-        store = Store(settings.data_dir / LOG_FILE)
+        store = open_store(settings)
         try:
             return cls(settings, load_engine(settings.model, device=settings.device), store)
         except BaseException:

@@ -24,6 +24,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "R2STREAM_MODEL": "model",
         "R2STREAM_DEVICE": "device",
         "R2STREAM_DATA_DIR": "data_dir",
+        "R2STREAM_DATABASE": "database",
         "R2STREAM_HOST": "server.host",
         "R2STREAM_PORT": "server.port",
         "R2STREAM_TOKEN": "server.token",
@@ -103,6 +104,15 @@ class ServerSettings:
 
 
 @dataclass(frozen=True)
+class RetentionSettings:
+    """How much of the event log is kept; the oldest goes first."""
+
+    max_events: int = 200_000
+    max_age_s: float | None = None
+    """None keeps events of any age."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything one service is told at its start."""
 
@@ -112,6 +122,9 @@ class Settings:
     """`demo`, the path of a model file, or `hf://owner/repo/file`."""
     device: str = "cpu"
     """Where the model runs, as PyTorch calls it: `cpu`, `cuda`, `cuda:1`."""
+    database: str | None = field(default=None, repr=False)
+    """The URL of a PostgreSQL database for all that; None is a SQLite file in `data_dir`. May hold a password."""
+    retention: RetentionSettings = RetentionSettings()
     server: ServerSettings = ServerSettings()
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
     queries: Mapping[str, Query] = field(default_factory=dict)
@@ -143,6 +156,8 @@ def parse_settings(document: object, overrides: Mapping[str, str] | None = None)
         model=_text(top, "model", Settings.model, overrides),
         device=_text(top, "device", Settings.device, overrides),
         data_dir=Path(_text(top, "data_dir", str(user_data_path("r2stream", appauthor=False)), overrides)).expanduser(),
+        database=_text(top, "database", "", overrides) or None,
+        retention=_retention(top.section("retention")),
         server=ServerSettings(
             host=_text(server, "host", ServerSettings.host, overrides),
             port=_port(server, overrides),
@@ -154,6 +169,17 @@ def parse_settings(document: object, overrides: Mapping[str, str] | None = None)
     server.refuse_unknown()
     top.refuse_unknown()
     return settings
+
+
+def _retention(section: Section) -> RetentionSettings:
+    max_events = section.integer("max_events", RetentionSettings.max_events)
+    if max_events < 1:
+        raise ConfigError(f"must be at least 1, not {max_events}", path=section.at("max_events"))
+    max_age_s = section.duration_s("max_age", 0.0) if section.has("max_age") else None
+    if max_age_s == 0:
+        raise ConfigError("must be above 0; leave it out to keep events of any age", path=section.at("max_age"))
+    section.refuse_unknown()
+    return RetentionSettings(max_events, max_age_s)
 
 
 def _overrides(environ: Mapping[str, str]) -> dict[str, str]:

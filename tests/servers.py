@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -101,3 +103,81 @@ def gst_rtsp_server_is_missing() -> str:
         return f"gst-rtsp-server: no {SYSTEM_PYTHON}"
     found = subprocess.run([SYSTEM_PYTHON, str(_GST_SERVER), "--check"], capture_output=True, timeout=30, check=False)
     return "" if found.returncode == 0 else "gst-rtsp-server: not installed (gir1.2-gst-rtsp-server-1.0, python3-gi)"
+
+
+def postgres_is_missing() -> str:
+    """Why PostgreSQL cannot be started here; empty when it can."""
+    if _postgres_program("initdb") is None:
+        return "PostgreSQL is not installed (Debian: postgresql)"
+    if os.getuid() == 0 and _postgres_user() is None:
+        return "PostgreSQL does not run as root, and there is no user postgres"
+    return ""
+
+
+class PostgresServer(ServerProcess):
+    """A PostgreSQL server with data of its own in `folder`, which a user of its own must be able to reach."""
+
+    def __init__(self, folder: Path) -> None:
+        self.user = _postgres_user() if os.getuid() == 0 else None
+        if self.user is not None:
+            shutil.chown(folder, self.user, self.user)
+        self.folder = folder
+        self.password = "pg-secret"
+        (folder / "password").write_text(self.password)
+        if self.user is not None:
+            shutil.chown(folder / "password", self.user, self.user)
+        data, secret = str(folder / "data"), str(folder / "password")
+        make = [
+            _program("initdb"),
+            "-D",
+            data,
+            "-U",
+            "r2stream",
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            secret,
+            "-E",
+            "UTF8",
+        ]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL, user=self.user, cwd=folder)
+        options = ("listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "shared_buffers=16MB")
+        settings = [part for option in options for part in ("-c", option)]
+        super().__init__([_program("postgres"), "-D", data, "-p", "{port}", *settings])
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [part.replace("{port}", str(self.port)) for part in self.command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self.user,
+            cwd=self.folder,
+        )
+        wait_for_port(self.port, self.process)
+
+    def stop(self) -> None:
+        """Fast shutdown: clients are cut off, data is written."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=20)
+
+    def database_url(self, name: str = "postgres", password: str | None = None) -> str:
+        return f"postgresql://r2stream:{password or self.password}@127.0.0.1:{self.port}/{name}"
+
+
+def _postgres_user() -> str | None:
+    try:
+        return pwd.getpwnam("postgres").pw_name
+    except KeyError:
+        return None
+
+
+def _postgres_program(name: str) -> str | None:
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return str(installed[-1]) if installed else shutil.which(name)
+
+
+def _program(name: str) -> str:
+    found = _postgres_program(name)
+    assert found is not None, postgres_is_missing()
+    return found

@@ -17,6 +17,9 @@ PACKAGES = ("r2model", "stream", "training", "clients")
 CORE = ("types", "sampler", "tracker", "query", "events", "session")
 """Modules of `stream` that a test can drive by hand: no clock, no thread, no device."""
 
+RUN_BY_OTHERS = ("stream.store.migrations.env",)
+"""Scripts that are no modules: a tool runs them whole, and nothing of ours imports them."""
+
 
 @dataclass(frozen=True)
 class Import:
@@ -173,6 +176,8 @@ def test_modules_only_define() -> None:
     """Outside functions, no statement is there for its effect and no environment variable is read."""
     found = []
     for module, path in MODULES.items():
+        if module in RUN_BY_OTHERS:
+            continue
         tree = ast.parse(path.read_text())
         for statement in tree.body:
             docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
@@ -204,7 +209,7 @@ assert not list(pathlib.Path.cwd().iterdir()), "importing wrote files"
 
 def test_importing_everything_has_no_effect(tmp_path: Path) -> None:
     """With arguments nobody understands, no network and an empty folder, importing every module is silent."""
-    modules = [module for module in MODULES if not module.endswith("__main__")]
+    modules = [m for m in MODULES if not m.endswith("__main__") and m not in RUN_BY_OTHERS]
     script = PROBE.format(modules=modules)
     done = subprocess.run(
         [sys.executable, "-c", script, "--no-such-option"], cwd=tmp_path, capture_output=True, text=True, timeout=100

@@ -45,6 +45,7 @@ def known_keys(place: str) -> set[str]:
     unknown: dict[str, object] = {"zzzzzzzz": 1}
     documents: dict[str, dict[str, object]] = {
         "": unknown,
+        "retention": {"retention": unknown},
         "server": {"server": unknown},
         "stream": {"streams": {"a": {"url": "demo://broadcast", **unknown}}},
         "query": {"queries": {"a": {"text": "a", **unknown}}},
@@ -59,6 +60,7 @@ def known_keys(place: str) -> set[str]:
     ("heading", "place"),
     [
         ("## Top level", ""),
+        ("## `retention`", "retention"),
         ("## `server`", "server"),
         ("## A stream", "stream"),
         ("## A query", "query"),
@@ -82,6 +84,7 @@ def test_the_complete_example_shows_the_defaults(tmp_path: Path) -> None:
     written = load_settings(tmp_path / "r2stream.yaml", {})
     bare = parse_settings({"streams": dict.fromkeys(written.streams, "demo://broadcast"), "queries": {"goal": "x"}})
     assert (written.model, written.device, written.server) == (bare.model, bare.device, ServerSettings())
+    assert (written.database, written.retention) == (bare.database, bare.retention)
     assert replace(written.queries["goal"], text="x", streams=()) == bare.queries["goal"]
     assert all(stream.enabled for stream in written.streams.values())
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from stream.cli.problems import CommandError, explain
+from stream.redact import redact
 from stream.settings import Settings
 
 MIN_PYTHON: Final = (3, 11)
@@ -158,6 +159,8 @@ def _log_speed(settings: Settings) -> Finding:
     from stream.events import stream_event
     from stream.store import Store
 
+    if settings.database is not None:
+        return _database(settings.database)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.data_dir, prefix="doctor-") as folder:
         store = Store(Path(folder) / "events.sqlite3")
@@ -173,6 +176,17 @@ def _log_speed(settings: Settings) -> Finding:
     if per_s < MIN_EVENTS_PER_S:
         return Finding("event log", "warning", found, "put the data folder on a faster disk, not on a network share")
     return Finding("event log", "ok", found)
+
+
+def _database(url: str) -> Finding:
+    from stream.store import StoreError
+    from stream.store.postgres import server_version
+
+    try:
+        return Finding("event log", "ok", f"{server_version(url)} at {redact(url)}")
+    except StoreError as error:
+        found, _, todo = error.message.partition("; ")
+        return Finding("event log", "failing", found, todo)
 
 
 def _port(settings: Settings) -> Finding:

@@ -10,6 +10,7 @@ from stream.cli.embedded import running
 from stream.cli.lifetime import stopped_by_user
 from stream.cli.problems import CommandError
 from stream.cli.tail import log_to_stderr
+from stream.redact import redact
 from stream.settings import Settings
 
 _LOOK_S: Final = 1.0
@@ -33,6 +34,9 @@ def serve_until_stopped(settings: Settings) -> None:
 def _say_what_is_served(settings: Settings, url: str) -> None:
     counts = len(settings.streams), len(settings.queries)
     _log.info("serving %s (from the settings: streams %d, queries %d)", url, *counts)
-    _log.info("events, and what the API adds, are kept in %s", settings.data_dir)
+    _log.info(
+        "events, and what the API adds, are kept in %s",
+        redact(settings.database) if settings.database else settings.data_dir,
+    )
     if settings.server.token is None and settings.server.host not in _ONLY_HERE:
         _log.warning("everybody who can reach %s may change everything: set server.token", settings.server.host)

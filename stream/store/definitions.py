@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from typing import Literal
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from stream.store.database import Database
 from stream.store.schema import definitions
+from stream.store.upsert import insert
 
 
 class Definitions:
     """Definitions of one kind, by name: the mapping a person would write in the settings file. Thread-safe.
 
-    Every method raises StoreError when the file cannot be used; what was saved is on the disk when it returns.
+    Every method raises StoreError when the database cannot be used; what was saved is on the disk when it returns.
     """
 
     def __init__(self, database: Database, kind: Literal["stream", "query"]) -> None:
@@ -33,8 +33,8 @@ class Definitions:
     def save(self, name: str, definition: Mapping[str, object]) -> None:
         """Add a definition or replace the one of that name."""
         values = {"body": json.dumps(dict(definition)), "changed_at": time.time()}
-        row = insert(definitions).values(kind=self._kind, name=name, **values)
         with self._database.writing() as connection:
+            row = insert(connection, definitions).values(kind=self._kind, name=name, **values)
             connection.execute(row.on_conflict_do_update(index_elements=["kind", "name"], set_=values))
 
     def delete(self, name: str) -> bool:

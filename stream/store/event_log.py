@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
 
 from stream.events import Event, MomentEvent, decode_event
 from stream.store.database import StoreError
 from stream.store.schema import events, facts, moments
+from stream.store.upsert import insert
 
 SCAN_ROWS: Final = 10_000
 """Rows one statement looks through at most, so that a filter that matches little never holds a connection for long."""
@@ -19,8 +19,15 @@ _UNFINISHED: Final = ("open", "ending")
 _PRUNED_TO: Final = "pruned_to"
 
 
-def write(connection: Connection, event: Event) -> int:
-    """Log one event and return its cursor; an event whose id is there already keeps the cursor it has."""
+def write(connection: Connection, event: Event, logged_at_s: float) -> int:
+    """Log one event and return its cursor; an event whose id is there already keeps the cursor it has.
+
+    `logged_at_s`: Unix time.
+    """
+    # Asked first, for PostgreSQL would use up a number for a row that it then does not add.
+    known = connection.scalar(select(events.c.cursor).where(events.c.id == event.id))
+    if known is not None:
+        return int(known)
     moment = event.data if isinstance(event, MomentEvent) else None
     values = {
         "id": event.id,
@@ -29,14 +36,12 @@ def write(connection: Connection, event: Event) -> int:
         "query": moment.query if moment else None,
         "moment_id": moment.moment_id if moment else None,
         "body": event.to_json(),
+        "logged_at": logged_at_s,
     }
-    added = insert(events).values(values).on_conflict_do_nothing(index_elements=["id"]).returning(events.c.cursor)
-    cursor = connection.scalar(added)
-    if cursor is None:
-        return int(connection.execute(select(events.c.cursor).where(events.c.id == event.id)).scalar_one())
+    cursor = connection.execute(events.insert().values(values).returning(events.c.cursor)).scalar_one()
     if moment is not None:
         newest = {"cursor": cursor, "state": moment.state}
-        row = insert(moments).values(moment_id=moment.moment_id, **newest)
+        row = insert(connection, moments).values(moment_id=moment.moment_id, **newest)
         connection.execute(row.on_conflict_do_update(index_elements=["moment_id"], set_=newest))
     return int(cursor)
 
@@ -46,8 +51,18 @@ def prune(connection: Connection, up_to: int) -> None:
     kept = select(moments.c.cursor).where(moments.c.state.in_(_UNFINISHED))
     connection.execute(delete(events).where(events.c.cursor <= up_to, events.c.cursor.not_in(kept)))
     connection.execute(delete(moments).where(moments.c.cursor <= up_to, moments.c.state.not_in(_UNFINISHED)))
-    row = insert(facts).values(name=_PRUNED_TO, value=up_to)
+    row = insert(connection, facts).values(name=_PRUNED_TO, value=up_to)
     connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": up_to}))
+
+
+def logged_before(connection: Connection, time_s: float) -> int:
+    """The cursor of the newest event that was logged before that Unix time; 0 when there is none."""
+    return connection.scalar(select(func.max(events.c.cursor)).where(events.c.logged_at < time_s)) or 0
+
+
+def oldest_cursor(connection: Connection) -> int:
+    """The oldest cursor that is still there; 0 when the log is empty."""
+    return connection.scalar(select(func.min(events.c.cursor))) or 0
 
 
 def pruned_up_to(connection: Connection) -> int:
@@ -65,8 +80,7 @@ def scan(
 ) -> tuple[list[Event], int]:
     """Up to `limit` events in `(after, up_to]`, oldest first, and the cursor up to which everything was looked at."""
     found: list[Event] = []
-    first = connection.scalar(select(func.min(events.c.cursor))) or 0
-    position = max(after, first - 1)
+    position = max(after, oldest_cursor(connection) - 1)
     while position < up_to and len(found) < limit:
         bound = min(position + SCAN_ROWS, up_to)
         rows = (

@@ -1,26 +1,31 @@
-"""Every table, in one place."""
+"""Every table, in one place. A change here needs a step in `migrations`, which a test compares with this."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 metadata: Final = MetaData()
+
+# SQLite counts up in a column of this very type only.
+_Cursor: Final = BigInteger().with_variant(Integer, "sqlite")
 
 # AUTOINCREMENT, so that a cursor is never used twice, not even after its event was removed by retention.
 events: Final = Table(
     "events",
     metadata,
-    Column("cursor", Integer, primary_key=True, autoincrement=True),
+    Column("cursor", _Cursor, primary_key=True, autoincrement=True),
     Column("id", String(64), nullable=False, unique=True),
     Column("type", String(64), nullable=False),
     Column("stream", String(64), nullable=False),
     Column("query", String(64)),
     Column("moment_id", String(64)),
     Column("body", Text, nullable=False, comment="the event as JSON, less its cursor"),
+    Column("logged_at", Float, nullable=False, comment="Unix seconds"),
     Index("events_by_stream", "stream", "cursor"),
     Index("events_by_query", "query", "cursor"),
+    Index("events_by_age", "logged_at"),
     sqlite_autoincrement=True,
 )
 
@@ -28,7 +33,7 @@ moments: Final = Table(
     "moments",
     metadata,
     Column("moment_id", String(64), primary_key=True),
-    Column("cursor", Integer, nullable=False, index=True, comment="its newest event"),
+    Column("cursor", _Cursor, nullable=False, index=True, comment="its newest event"),
     Column("state", String(16), nullable=False),
 )
 
@@ -45,8 +50,5 @@ facts: Final = Table(
     "facts",
     metadata,
     Column("name", String(64), primary_key=True),
-    Column("value", Integer, nullable=False),
+    Column("value", _Cursor, nullable=False),
 )
-
-SCHEMA_VERSION: Final = 1
-"""Kept among the facts. A file of a newer version is refused; an older one will be migrated."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import Connection
+
 from stream.errors import NotFoundError
 from stream.events import Event
 from stream.store.database import Database
 from stream.store.definitions import Definitions
 from stream.store.event_log import (
+    logged_before,
     newest_cursor,
     newest_of_moment,
     prune,
@@ -24,31 +28,47 @@ from stream.store.event_log import (
     write,
 )
 from stream.store.page import Page
+from stream.store.postgres import PostgresDatabase
 from stream.store.restart import ended_by_restart
+from stream.store.sqlite import SqliteDatabase
 from stream.store.tail import Tail
 from stream.store.waiters import Bell, Waiter
 
 MAX_EVENTS: Final = 200_000
 TAIL_EVENTS: Final = 1_000
 PRUNE_STEP: Final = 1_000
-"""Retention removes this many events at a time, so that no append waits for a large removal."""
+"""Retention removes about this many events at a time, so that no append waits for a large removal."""
+AGE_CHECK_S: Final = 60.0
+"""How often events are looked at for their age."""
 
 _log = logging.getLogger(__name__)
 
 
 class Store:
-    """The SQLite file of one service. Thread-safe; readers and the writer do not wait for each other.
+    """The database of one service. Thread-safe; readers and the writer do not wait for each other.
 
-    An event is on the disk (WAL, `synchronous=FULL`) when `append` returns: neither `kill -9` nor a power cut loses it.
-    Every method raises StoreError when the file cannot be used.
+    An event is on the disk when `append` returns: neither `kill -9` nor a power cut loses it. Every method raises
+    StoreError when the database cannot be used.
     """
 
     def __init__(
-        self, path: Path, *, max_events: int = MAX_EVENTS, wall_time_s: Callable[[], float] = time.time
+        self,
+        where: Path | str,
+        *,
+        max_events: int = MAX_EVENTS,
+        max_age_s: float | None = None,
+        wall_time_s: Callable[[], float] = time.time,
     ) -> None:
-        """Open the file at `path`, creating what is missing, and end the moments that a crash left open."""
-        self._database = Database(path)
+        """Open a SQLite file by its path or a PostgreSQL database by its URL, creating what is missing.
+
+        Moments that a crash left open end here. Events go when there are more than `max_events` of them, or when they
+        are older than `max_age_s` (None: at any age).
+        """
+        self._database: Database = SqliteDatabase(where) if isinstance(where, Path) else PostgresDatabase(where)
         self._max_events = max_events
+        self._max_age_s = max_age_s
+        self._wall_time_s = wall_time_s
+        self._next_age_check_s = -math.inf
         self.streams = Definitions(self._database, "stream")
         self.queries = Definitions(self._database, "query")
         try:
@@ -66,7 +86,7 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Give the file back. Safe to call twice."""
+        """Give the database back. Safe to call twice."""
         self._database.close()
 
     def append(self, events: Sequence[Event]) -> list[Event]:
@@ -77,18 +97,40 @@ class Store:
         if not events:
             return []
         with self._database.alone():
+            now_s = self._wall_time_s()
             with self._database.writing() as connection:
-                logged = [event.with_cursor(write(connection, event)) for event in events]
+                logged = [event.with_cursor(write(connection, event, now_s)) for event in events]
                 latest = max(event.cursor or 0 for event in logged)
-                pruned_to = self._pruned_to
-                if latest - pruned_to >= self._max_events + PRUNE_STEP:
-                    pruned_to = latest - self._max_events
-                    prune(connection, pruned_to)
+                kept = self._prune(connection, max(latest, self._bell.latest), now_s)
             # Only now is it true, also if the disk was full.
-            self._pruned_to = pruned_to
+            self._pruned_to, self._next_age_check_s = kept
             self._tail.add(logged)
         self._bell.ring(latest)
         return logged
+
+    def retain(self) -> None:
+        """Remove what has become too old, a part at a time; to be called now and then while nothing is logged."""
+        now_s = self._wall_time_s()
+        if self._max_age_s is None or now_s < self._next_age_check_s:
+            return
+        with self._database.alone():
+            with self._database.writing() as connection:
+                kept = self._prune(connection, self._bell.latest, now_s)
+            self._pruned_to, self._next_age_check_s = kept
+
+    def _prune(self, connection: Connection, latest: int, now_s: float) -> tuple[int, float]:
+        """Remove what is too much or too old; the cursor up to which all is removed, and when to look at ages next."""
+        up_to, next_check_s = self._pruned_to, self._next_age_check_s
+        if latest - up_to >= self._max_events + PRUNE_STEP:
+            up_to = latest - self._max_events
+        if self._max_age_s is not None and now_s >= next_check_s:
+            # The newest event stays, whatever its age: it remembers which cursors were used.
+            expired = min(logged_before(connection, now_s - self._max_age_s), latest - 1)
+            up_to, rest = max(up_to, min(expired, up_to + PRUNE_STEP)), expired - up_to - PRUNE_STEP
+            next_check_s = now_s if rest > 0 else now_s + AGE_CHECK_S
+        if up_to > self._pruned_to:
+            prune(connection, up_to)
+        return up_to, next_check_s
 
     def latest_cursor(self) -> int:
         """The newest cursor; 0 while the log is empty."""

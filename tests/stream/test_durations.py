@@ -10,6 +10,7 @@ from stream.durations import parse_duration_s
         ("500ms", 0.5),
         ("2m", 120.0),
         ("1h", 3600.0),
+        ("30d", 2_592_000.0),
         ("1.5s", 1.5),
         (" 3 s ", 3.0),
         ("7", 7.0),

@@ -4,11 +4,20 @@ import pytest
 
 from stream.errors import ConfigError
 from stream.query import Query
-from stream.settings import ENVIRONMENT, ServerSettings, StreamSettings, load_settings, parse_settings
+from stream.settings import (
+    ENVIRONMENT,
+    RetentionSettings,
+    ServerSettings,
+    StreamSettings,
+    load_settings,
+    parse_settings,
+)
 
 EXAMPLE = """
 model: /models/demo.safetensors
 data_dir: /var/lib/r2stream
+database: postgresql://me:letmein@db/events
+retention: {max_events: 500, max_age: 30d}
 server: {host: 0.0.0.0, port: 9000}
 streams:
   pitch: {url: "rtsp://me:hunter2@cam/1", transport: udp}
@@ -30,6 +39,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, EXAMPLE), {})
     assert (settings.model, settings.device) == ("/models/demo.safetensors", "cpu")
     assert settings.data_dir == Path("/var/lib/r2stream")
+    assert settings.database == "postgresql://me:letmein@db/events"
+    assert settings.retention == RetentionSettings(500, 2_592_000.0)
     assert settings.server == ServerSettings("0.0.0.0", 9000)
     assert settings.streams == {
         "pitch": StreamSettings("pitch", "rtsp://me:hunter2@cam/1", transport="udp"),
@@ -57,6 +68,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         "R2STREAM_MODEL": "hf://a/b/c",
         "R2STREAM_DEVICE": "cuda:1",
         "R2STREAM_DATA_DIR": "/data",
+        "R2STREAM_DATABASE": "postgresql://db/events",
         "R2STREAM_HOST": "::1",
         "R2STREAM_PORT": "0",
         "R2STREAM_TOKEN": "hunter2",
@@ -96,6 +108,8 @@ def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
         ("server: {port: 70000}", "server.port: must be a port number"),
         ("server: {port: http}", "server.port: must be a number"),
         ("queries: {goal: {text: a, treshold: 1}}", r"queries.goal.treshold: unknown key; did you mean 'threshold'\?"),
+        ("retention: {max_events: 0}", "retention.max_events: must be at least 1"),
+        ("retention: {max_age: 0}", "retention.max_age: must be above 0; leave it out"),
         ("model: ''", "model: must not be empty"),
         ("just text", "must be a mapping of keys to values, not text"),
         ("model: a\nmodel: b", "line 2, column 1: is not valid YAML: the key 'model' is written twice"),
@@ -138,6 +152,7 @@ def test_variables_of_kubernetes_are_not_ours() -> None:
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     """Neither the password in a URL nor the token appears in what a log may print."""
     settings = load_settings(write(tmp_path, EXAMPLE), {"R2STREAM_TOKEN": "sesame"})
+    assert "letmein" not in repr(settings)
     assert "hunter2" not in repr(settings) and "sesame" not in repr(settings)
     assert settings.streams["pitch"].shown_url == "rtsp://me:***@cam/1"
 

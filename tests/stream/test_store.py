@@ -301,6 +301,43 @@ def test_retention_bounds_the_log(pruned: Store) -> None:
     assert kept[1:] == list(range(30 - len(kept) + 2, 31))
 
 
+def test_events_go_when_they_are_too_old(tmp_path: Path, moment: MomentFactory) -> None:
+    """By age, also while nothing new is logged; the newest stays, and so does what is still open."""
+    now = {"s": 1000.0}
+    store = Store(tmp_path / PATH, max_age_s=3600, wall_time_s=lambda: now["s"])
+    store.append([moment("started", moment_id="long"), moment("ended"), moment("ended")])
+    now["s"] += 3000
+    store.append([moment("ended")])
+    store.retain()
+    assert cursors(store) == [1, 2, 3, 4]
+
+    now["s"] += 1000
+    store.retain()
+    assert cursors(store) == [1, 4]
+    assert store.read(after=0).missed and not store.read(after=3).missed
+
+    now["s"] += 100_000
+    store.append([moment("ended")])
+    store.retain()
+    assert cursors(store) == [1, 5]
+    store.close()
+
+
+def test_old_events_go_a_part_at_a_time(tmp_path: Path, moment: MomentFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long log that is given a short age keeps no writer waiting while it shrinks."""
+    monkeypatch.setattr(store_module, "PRUNE_STEP", 5)
+    now = {"s": 1000.0}
+    store = Store(tmp_path / PATH, max_age_s=10, wall_time_s=lambda: now["s"])
+    store.append([moment("ended") for _ in range(12)])
+    now["s"] += 60
+    lengths = []
+    for _ in range(3):
+        store.retain()
+        lengths.append(len(cursors(store)))
+    assert lengths == [7, 2, 1]
+    store.close()
+
+
 def test_a_reader_that_comes_too_late_is_told(pruned: Store) -> None:
     """`missed` is true when events after the cursor were removed, and false when none were."""
     assert pruned.read(after=0).missed
@@ -460,16 +497,6 @@ def test_a_folder_in_place_of_the_file_is_explained(tmp_path: Path) -> None:
     """What cannot be opened says why."""
     (tmp_path / PATH).mkdir()
     with pytest.raises(StoreError, match="cannot be opened"):
-        Store(tmp_path / PATH)
-
-
-def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
-    """A format this version does not know is not touched."""
-    Store(tmp_path / PATH).close()
-    with sqlite3.connect(tmp_path / PATH) as connection:
-        connection.execute("UPDATE facts SET value = 99 WHERE name = 'schema_version'")
-    connection.close()
-    with pytest.raises(StoreError, match="format 99"):
         Store(tmp_path / PATH)
 
 

@@ -70,6 +70,16 @@ def test_a_slow_log_is_a_warning(settings: Settings, monkeypatch: pytest.MonkeyP
     assert only(settings, "event log", monkeypatch).status == "warning"
 
 
+def test_a_database_that_does_not_answer_is_failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named without its password, and with what to look at."""
+    away = replace(settings, database="postgresql://me:letmein@127.0.0.1:1/events")
+    finding = only(away, "event log", monkeypatch)
+    assert (
+        finding.status == "failing" and "127.0.0.1:1" in finding.found and "check that the server runs" in finding.todo
+    )
+    assert "letmein" not in finding.found + finding.todo
+
+
 def test_a_taken_port_is_failing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says how to choose another."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -1,0 +1,1 @@
+"""The steps. A file here is never changed once it was released."""
