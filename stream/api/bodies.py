@@ -124,6 +124,16 @@ class EventChoice(Body):
     limit: int = Field(100, ge=1, le=1000)
 
 
+class EventSourceChoice(Body):
+    """Which events to be sent. Parameters arrive as text, hence not strict."""
+
+    model_config = ConfigDict(strict=False)
+
+    after: int | None = Field(None, ge=0, description="cursor of the last event already known; none: from now on")
+    stream: list[Name] = Field([], max_length=MAX_NAMES, description="may be repeated; none for all")
+    query: list[Name] = Field([], max_length=MAX_NAMES, description="may be repeated; none for all")
+
+
 class Subscribe(Body):
     """What a websocket client sends; it may be sent again to change what is received."""
 

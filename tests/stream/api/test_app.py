@@ -51,7 +51,7 @@ def test_the_document_lists_every_route(document: dict[str, Any]) -> None:
         for method in methods
     }
     renamed = {(path.replace("{stream}", "{x}").replace("{query}", "{x}"), method) for path, method in routes}
-    others = {"/v1/events", "/v1/moments/{moment_id}", "/healthz", "/readyz", "/metrics"}
+    others = {"/v1/events", "/v1/events/sse", "/v1/moments/{moment_id}", "/healthz", "/readyz", "/metrics"}
     assert renamed == collections | {(path, "get") for path in others}
 
 
