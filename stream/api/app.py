@@ -14,6 +14,7 @@ from stream.api.guard import Guard
 from stream.api.problems import SCHEMA, install
 from stream.api.protocol import ServiceProtocol
 from stream.api.resources import router as resource_router
+from stream.api.sink_routes import router as sink_router
 from stream.api.websocket import router as websocket_router
 
 
@@ -48,7 +49,7 @@ def create_app(service: ServiceProtocol, options: ApiOptions | None = None) -> F
     app.state.options = options
     app.state.event_clients = set()
     install(app)
-    for router in (resource_router, event_router, event_source_router, websocket_router):
+    for router in (resource_router, event_router, event_source_router, sink_router, websocket_router):
         app.include_router(router)
     app.add_middleware(Guard, token=options.token, max_body_bytes=options.max_body_bytes)
     return app

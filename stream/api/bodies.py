@@ -104,6 +104,7 @@ class QueryChanges(Body):
     settle: Duration = None
     confirm_frames: int | None = Field(None, ge=1)
     enabled: bool | None = None
+    deliver: list[Name] | None = Field(None, max_length=MAX_NAMES, description="sinks; null for every sink")
 
 
 class NewQuery(QueryChanges):
@@ -192,6 +193,7 @@ class QueryView(BaseModel):
     settle: float
     confirm_frames: int
     enabled: bool
+    deliver: list[str] | None
     state: QueryState
     reason: str | None
     since: datetime | None

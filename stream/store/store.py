@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from stream.errors import NotFoundError
-from stream.events import Event
+from stream.events import Event, MomentEvent
 from stream.store.database import Database
 from stream.store.definitions import Definitions
 from stream.store.event_log import (
@@ -25,6 +25,7 @@ from stream.store.event_log import (
 )
 from stream.store.page import Page
 from stream.store.restart import ended_by_restart
+from stream.store.sink_memory import SinkMemory
 from stream.store.tail import Tail
 from stream.store.waiters import Bell, Waiter
 
@@ -51,6 +52,7 @@ class Store:
         self._max_events = max_events
         self.streams = Definitions(self._database, "stream")
         self.queries = Definitions(self._database, "query")
+        self.sinks = SinkMemory(self._database)
         try:
             with self._database.reading() as connection:
                 latest = newest_cursor(connection)
@@ -128,6 +130,11 @@ class Store:
         if event is None:
             raise NotFoundError(f"there is no moment '{moment_id}' in the log")
         return event
+
+    def unfinished_moments(self) -> list[MomentEvent]:
+        """The newest event of each moment that has neither ended nor been retracted, oldest first."""
+        with self._database.reading() as connection:
+            return unfinished_moments(connection)
 
     @contextmanager
     def subscribe(self) -> Iterator[Waiter]:
