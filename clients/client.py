@@ -15,18 +15,22 @@ from .backoff import Backoff
 from .errors import ClientError, problem_error
 from .event_stream import EventStream, Wanted, as_names
 from .messages import (
+    DeadLetter,
     Event,
     EventPage,
     Json,
     QueryChanges,
     QueryInfo,
     QueryOptions,
+    SinkInfo,
     StreamChanges,
     StreamInfo,
     StreamOptions,
+    parse_dead_letter,
     parse_event,
     parse_page,
     parse_query,
+    parse_sink,
     parse_stream,
 )
 
@@ -106,6 +110,26 @@ class Client:
     async def remove_query(self, name: str) -> None:
         """Stop watching for a query."""
         await self._call("DELETE", _path("queries", name))
+
+    async def sinks(self) -> tuple[SinkInfo, ...]:
+        """Every sink of the settings file and how it is doing."""
+        return tuple(parse_sink(body) for body in (await self._call("GET", "/v1/sinks"))["sinks"])
+
+    async def sink(self, name: str) -> SinkInfo:
+        """One sink and how it is doing."""
+        return parse_sink(await self._call("GET", _path("sinks", name)))
+
+    async def dead_letters(self, sink: str, after: int = 0, limit: int = 100) -> tuple[DeadLetter, ...]:
+        """Up to `limit` events that a sink gave up, oldest first, after the id of the last one already known."""
+        params = {"after": after, "limit": limit}
+        answer = await self._call("GET", f"{_path('sinks', sink)}/dead-letters", params=params)
+        return tuple(parse_dead_letter(body) for body in answer["dead_letters"])
+
+    async def redeliver(self, sink: str, ids: Sequence[int] | None = None) -> int:
+        """Have the sink try dead letters again, once each (`None`: all of them); how many that will be."""
+        body = {} if ids is None else {"ids": list(ids)}
+        answer = await self._call("POST", f"{_path('sinks', sink)}/dead-letters:redeliver", body)
+        return int(answer["redelivering"])
 
     async def moment(self, moment_id: str) -> Event:
         """The newest event about one moment."""

@@ -32,6 +32,8 @@ class QueryOptions(TypedDict, total=False):
     settle: float | str
     confirm_frames: int
     enabled: bool
+    deliver: list[str]
+    """Sinks that get its events, instead of every sink."""
 
 
 class QueryChanges(QueryOptions, total=False):
@@ -148,6 +150,37 @@ class QueryInfo:
     raw: Json = field(repr=False, compare=False)
 
 
+@dataclass(frozen=True)
+class SinkInfo:
+    """One way out of the server, such as a webhook; `reason` says what is wrong when it is not delivering."""
+
+    name: str
+    type: str
+    state: str
+    reason: str | None
+    since: datetime
+    cursor: int
+    """Of the last event that is delivered, or need not be."""
+    lag: int
+    """How many events the log holds after it."""
+    last_delivery: datetime | None
+    dead_letters: int
+    """Events that were given up, and can be delivered again with `redeliver`."""
+    raw: Json = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that a sink gave up."""
+
+    id: int
+    event: Event
+    reason: str
+    tries: int
+    failed_at: datetime
+    raw: Json = field(repr=False, compare=False)
+
+
 def parse_event(body: Json) -> Event:
     """The event in a CloudEvents body. Raises `ClientError("protocol")` when it is none."""
     kind = _get(body, "type", str).removeprefix("r2stream.")
@@ -200,6 +233,35 @@ def parse_query(body: Json) -> QueryInfo:
         enabled=_get(body, "enabled", bool),
         state=_get(body, "state", str),
         reason=body.get("reason"),
+        raw=body,
+    )
+
+
+def parse_sink(body: Json) -> SinkInfo:
+    """One sink's state."""
+    last_delivery = body.get("last_delivery")
+    return SinkInfo(
+        name=_get(body, "name", str),
+        type=_get(body, "type", str),
+        state=_get(body, "state", str),
+        reason=body.get("reason"),
+        since=_time(_get(body, "since", str)),
+        cursor=_get(body, "cursor", int),
+        lag=_get(body, "lag", int),
+        last_delivery=None if last_delivery is None else _time(last_delivery),
+        dead_letters=_get(body, "dead_letters", int),
+        raw=body,
+    )
+
+
+def parse_dead_letter(body: Json) -> DeadLetter:
+    """One event that a sink gave up."""
+    return DeadLetter(
+        id=_get(body, "id", int),
+        event=parse_event(_get(body, "event", dict)),
+        reason=_get(body, "reason", str),
+        tries=_get(body, "tries", int),
+        failed_at=_time(_get(body, "failed_at", str)),
         raw=body,
     )
 

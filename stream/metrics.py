@@ -63,7 +63,9 @@ class Metrics:
         )
         self.moments = counter("moments_total", "Moments by outcome.", "stream", "query", "outcome")
         self.deliveries = counter("deliveries_total", "Events handed to a sink, by result.", "sink", "result")
+        self.delivery_queue = gauge("delivery_queue", "Events of the log that the sink has not come to yet.", "sink")
         self.ws_clients = gauge("ws_clients", "Websocket clients connected now.")
+        self.sse_clients = gauge("sse_clients", "Clients of server-sent events connected now.")
         self.build_info = Info("r2stream_build", "What is running.", registry=registry)
 
     def track_frame_age(self, stream: str, age_s: Callable[[], float]) -> None:

@@ -41,9 +41,13 @@ class Query:
     confirm_frames: int = 1
     """A moment must be seen in this many groundings in a row before it is reported."""
     enabled: bool = True
+    deliver: tuple[str, ...] | None = None
+    """Sinks that get its events; None means every sink. Clients of the API choose for themselves."""
 
     def __post_init__(self) -> None:
         check_name(self.name, "queries")
+        for sink in self.deliver or ():
+            check_name(sink, self._path("deliver"))
         for stream in self.streams:
             check_name(stream, self._path("streams"))
         if not self.text.strip():
@@ -75,6 +79,10 @@ class Query:
         """Whether this query is on for that stream."""
         return self.enabled and (not self.streams or stream in self.streams)
 
+    def goes_to(self, sink: str) -> bool:
+        """Whether a sink gets the events of this query."""
+        return self.deliver is None or sink in self.deliver
+
     @staticmethod
     def parse(name: str, mapping: object) -> Query:
         """Read what a person wrote in YAML or JSON; a bare string is the text. Raises ConfigError.
@@ -97,12 +105,13 @@ class Query:
             settle_s=section.duration_s("settle", Query.settle_s),
             confirm_frames=section.integer("confirm_frames", Query.confirm_frames),
             enabled=section.boolean("enabled", Query.enabled),
+            deliver=_deliver(section),
         )
         section.refuse_unknown()
         return query
 
     def to_mapping(self) -> dict[str, object]:
-        """The inverse of `parse`, complete, ready for JSON; durations in seconds; `streams` null for every stream."""
+        """The inverse of `parse`, complete, ready for JSON; durations in seconds; null for every stream or sink."""
         return {
             "text": self.text,
             "streams": list(self.streams) or None,
@@ -114,6 +123,7 @@ class Query:
             "settle": self.settle_s,
             "confirm_frames": self.confirm_frames,
             "enabled": self.enabled,
+            "deliver": None if self.deliver is None else list(self.deliver),
         }
 
     def patched(self, changes: Mapping[str, object]) -> Query:
@@ -142,3 +152,13 @@ def _streams(section: Section) -> tuple[str, ...]:
     if not isinstance(names, list) or not names:
         raise ConfigError("must list stream names; leave it out to watch every stream", path=section.at("streams"))
     return tuple(dict.fromkeys(check_name(name, section.at("streams")) for name in names))
+
+
+def _deliver(section: Section) -> tuple[str, ...] | None:
+    value = section.raw("deliver")
+    if value is None:
+        return None
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list):
+        raise ConfigError("must list names of sinks; leave it out for every sink", path=section.at("deliver"))
+    return tuple(dict.fromkeys(check_name(name, section.at("deliver")) for name in names))

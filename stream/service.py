@@ -22,6 +22,7 @@ from stream.errors import ConfigError
 from stream.metrics import Metrics
 from stream.query import Query
 from stream.settings import Settings, StreamSettings
+from stream.sinks.sinks import Sinks
 from stream.status import query_status, unwatched_stream
 from stream.store import Store
 from stream.watching import Watching
@@ -64,6 +65,7 @@ class Service:
         self._metrics = Metrics()
         self._metrics.build_info.info({"version": version("r2stream"), "model": engine.name})
         self._watching = Watching(engine, store, self._metrics, wall_time_s, monotonic_s)
+        self._sinks = Sinks(settings.sinks, store, self._metrics, wall_time_s)
         self._streams = Definitions("stream", settings.streams, store.streams, StreamSettings.parse, wall_time_s)
         self._queries = Definitions("query", settings.queries, store.queries, Query.parse, wall_time_s)
         self._unusable: dict[tuple[Literal["stream", "query"], str], str] = {}
@@ -102,6 +104,10 @@ class Service:
     def metrics(self) -> Metrics:
         return self._metrics
 
+    @property
+    def sinks(self) -> Sinks:
+        return self._sinks
+
     def start(self) -> None:
         """Watch everything that is defined; returns at once, while sources connect.
 
@@ -111,6 +117,7 @@ class Service:
         with self._changing:
             self._watching.start()
             try:
+                self._sinks.start()
                 self._begin()
             except BaseException:
                 self.stop()
@@ -123,6 +130,7 @@ class Service:
                 return True
             self._stopped = True
             ended = self._watching.stop()
+            ended = self._sinks.stop() and ended
             self._store.close()
             return ended
 
@@ -153,6 +161,7 @@ class Service:
             self._streams.delete(name)
             self._unusable.pop(("stream", name), None)
             self._watching.unwatch(name, "stream_removed")
+            self._tell_sinks()
             self._metrics.forget_stream(name)
 
     def queries(self) -> Sequence[QueryStatus]:
@@ -176,6 +185,7 @@ class Service:
             self._queries.delete(name)
             self._unusable.pop(("query", name), None)
             self._watching.apply(self._usable_queries())
+            self._tell_sinks()
             self._metrics.forget_query(name)
 
     def _set_stream(self, stream: StreamSettings) -> StreamStatus:
@@ -183,6 +193,7 @@ class Service:
         runner = self._watching.runner_for(stream)
         self._streams.save(stream)
         self._unusable.pop(("stream", stream.name), None)
+        self._tell_sinks()
         self._watching.unwatch(stream.name, "gap" if stream.enabled else "stream_removed")
         if stream.enabled:
             self._watching.watch(runner, self._usable_queries())
@@ -190,17 +201,31 @@ class Service:
 
     def _set_query(self, query: Query) -> QueryStatus:
         self._watching.check_text(query)
+        self._sinks.check(query)
         self._queries.save(query)
         self._unusable.pop(("query", query.name), None)
+        self._tell_sinks()
         self._watching.apply(self._usable_queries())
         return self.query(query.name)
 
     def _usable_queries(self) -> list[Query]:
         return [query for query in self._queries.all() if ("query", query.name) not in self._unusable]
 
+    def _tell_sinks(self) -> None:
+        self._sinks.watch(self._streams.names, self._queries.all())
+
+    def _warn_of_missing_sinks(self, query: Query) -> None:
+        try:
+            self._sinks.check(query)
+        except ConfigError as error:
+            # Its other sinks, and the clients of the API, still want to hear of it.
+            _log.warning("%s", error)
+
     def _begin(self) -> None:
         """Watch all that is defined. Raises ConfigError when a definition of the settings file cannot be used."""
+        self._tell_sinks()
         for query in self._queries.all():
+            self._warn_of_missing_sinks(query)
             with self._excused("query", query.name, self._queries):
                 self._watching.check_text(query)
         for stream in self._streams.all():

@@ -15,6 +15,7 @@ from stream.errors import ConfigError
 from stream.query import Query
 from stream.redact import redact
 from stream.section import Section, check_name, nearest
+from stream.sinks.settings import SinkSettings, check_deliver, parse_sink
 from stream.yaml_document import read_yaml
 
 CONFIG_VARIABLE = "R2STREAM_CONFIG"
@@ -128,6 +129,7 @@ class Settings:
     server: ServerSettings = ServerSettings()
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
     queries: Mapping[str, Query] = field(default_factory=dict)
+    sinks: Mapping[str, SinkSettings] = field(default_factory=dict)
 
 
 def load_settings(path: Path | str | None, environ: Mapping[str, str]) -> Settings:
@@ -165,9 +167,12 @@ def parse_settings(document: object, overrides: Mapping[str, str] | None = None)
         ),
         streams={name: StreamSettings.parse(name, value) for name, value in top.section("streams").entries()},
         queries={name: Query.parse(name, value) for name, value in top.section("queries").entries()},
+        sinks={name: parse_sink(name, value) for name, value in top.section("sinks").entries()},
     )
     server.refuse_unknown()
     top.refuse_unknown()
+    for query in settings.queries.values():
+        check_deliver(query, settings.sinks)
     return settings
 
 

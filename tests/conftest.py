@@ -20,6 +20,8 @@ from stream.events import Event, Instant, MomentData, MomentEvent, rfc3339
 from stream.metrics import Metrics
 from stream.query import Query
 from stream.settings import StreamSettings
+from stream.sinks.settings import SinkSettings
+from stream.sinks.sinks import Sinks
 from stream.store import Store
 from tests.media import encode_video
 from tests.servers import ServerProcess, gst_rtsp_server, gst_rtsp_server_is_missing, rtsp_folder_server
@@ -75,7 +77,11 @@ class MemoryService:
     readiness: Readiness = field(default_factory=lambda: Readiness(True))
     stream_table: dict[str, StreamStatus] = field(default_factory=dict)
     query_table: dict[str, QueryStatus] = field(default_factory=dict)
+    sink_settings: Mapping[str, SinkSettings] = field(default_factory=dict)
     crash: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.sinks = Sinks(self.sink_settings, self.store, self.metrics)
 
     def ready(self) -> Readiness:
         return self.readiness
@@ -183,10 +189,14 @@ def serve(store: Store) -> ServeFactory:
     """A server of a memory service with given options, as a context manager."""
 
     @contextmanager
-    def run(port: int = 0, store: Store = store, **options: Any) -> Iterator[Served]:
-        service = MemoryService(store)
+    def run(
+        port: int = 0, store: Store = store, sinks: Mapping[str, SinkSettings] | None = None, **options: Any
+    ) -> Iterator[Served]:
+        service = MemoryService(store, sink_settings=sinks or {})
+        service.sinks.start()
         with ApiServer(create_app(service, ApiOptions(**options)), "127.0.0.1", port) as server:
             yield Served(service, server)
+        service.sinks.stop()
 
     return run
 

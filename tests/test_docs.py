@@ -14,6 +14,7 @@ from stream.cli.app import run
 from stream.errors import ConfigError
 from stream.metrics import Metrics
 from stream.settings import CONFIG_VARIABLE, ENVIRONMENT, ServerSettings, load_settings, parse_settings
+from stream.sinks.settings import parse_sink
 from tests.models import save_random_model
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +50,7 @@ def known_keys(place: str) -> set[str]:
         "server": {"server": unknown},
         "stream": {"streams": {"a": {"url": "demo://broadcast", **unknown}}},
         "query": {"queries": {"a": {"text": "a", **unknown}}},
+        "webhook": {"sinks": {"a": {"type": "webhook", "url": "https://example.com/", **unknown}}},
         "threshold": {"queries": {"a": {"text": "a", "threshold": unknown}}},
     }
     with pytest.raises(ConfigError) as refused:
@@ -65,6 +67,7 @@ def known_keys(place: str) -> set[str]:
         ("## A stream", "stream"),
         ("## A query", "query"),
         ("`threshold`:", "threshold"),
+        ("### `webhook`", "webhook"),
     ],
 )
 def test_every_key_is_documented_and_no_other(heading: str, place: str) -> None:
@@ -85,8 +88,12 @@ def test_the_complete_example_shows_the_defaults(tmp_path: Path) -> None:
     bare = parse_settings({"streams": dict.fromkeys(written.streams, "demo://broadcast"), "queries": {"goal": "x"}})
     assert (written.model, written.device, written.server) == (bare.model, bare.device, ServerSettings())
     assert (written.database, written.retention) == (bare.database, bare.retention)
-    assert replace(written.queries["goal"], text="x", streams=()) == bare.queries["goal"]
+    assert written.queries["goal"].deliver is not None and set(written.queries["goal"].deliver) == set(written.sinks)
+    assert replace(written.queries["goal"], text="x", streams=(), deliver=None) == bare.queries["goal"]
     assert all(stream.enabled for stream in written.streams.values())
+    for name, sink in written.sinks.items():
+        bare_sink = {"type": sink.type, "url": sink.url}
+        assert replace(sink, secret=None) == parse_sink(name, bare_sink)
 
 
 def test_the_settings_of_the_readme_are_taken(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from fastapi import FastAPI
 
 from stream.api.context import ApiOptions
 from stream.api.event_routes import router as event_router
+from stream.api.event_source import router as event_source_router
 from stream.api.guard import Guard
 from stream.api.problems import SCHEMA, install
 from stream.api.protocol import ServiceProtocol
 from stream.api.resources import router as resource_router
+from stream.api.sink_routes import router as sink_router
 from stream.api.websocket import router as websocket_router
 
 
@@ -45,9 +47,9 @@ def create_app(service: ServiceProtocol, options: ApiOptions | None = None) -> F
     )
     app.state.service = service
     app.state.options = options
-    app.state.event_sockets = set()
+    app.state.event_clients = set()
     install(app)
-    for router in (resource_router, event_router, websocket_router):
+    for router in (resource_router, event_router, event_source_router, sink_router, websocket_router):
         app.include_router(router)
     app.add_middleware(Guard, token=options.token, max_body_bytes=options.max_body_bytes)
     return app

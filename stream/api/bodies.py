@@ -104,6 +104,7 @@ class QueryChanges(Body):
     settle: Duration = None
     confirm_frames: int | None = Field(None, ge=1)
     enabled: bool | None = None
+    deliver: list[Name] | None = Field(None, max_length=MAX_NAMES, description="sinks; null for every sink")
 
 
 class NewQuery(QueryChanges):
@@ -122,6 +123,16 @@ class EventChoice(Body):
     stream: list[Name] = Field([], max_length=MAX_NAMES, description="may be repeated; none for all")
     query: list[Name] = Field([], max_length=MAX_NAMES, description="may be repeated; none for all")
     limit: int = Field(100, ge=1, le=1000)
+
+
+class EventSourceChoice(Body):
+    """Which events to be sent. Parameters arrive as text, hence not strict."""
+
+    model_config = ConfigDict(strict=False)
+
+    after: int | None = Field(None, ge=0, description="cursor of the last event already known; none: from now on")
+    stream: list[Name] = Field([], max_length=MAX_NAMES, description="may be repeated; none for all")
+    query: list[Name] = Field([], max_length=MAX_NAMES, description="may be repeated; none for all")
 
 
 class Subscribe(Body):
@@ -182,6 +193,7 @@ class QueryView(BaseModel):
     settle: float
     confirm_frames: int
     enabled: bool
+    deliver: list[str] | None
     state: QueryState
     reason: str | None
     since: datetime | None

@@ -21,7 +21,9 @@ class ApiOptions:
     """Clients must send it as `Authorization: Bearer …`; None lets everyone in."""
     max_body_bytes: int = 64 * KIB
     slow_client_s: float = 10.0
-    """A websocket client that takes nothing for this long is closed; it can come back with its cursor."""
+    """A client of the event stream that takes nothing for this long is closed; it can come back with its cursor."""
+    heartbeat_s: float = 15.0
+    """A client of server-sent events hears something at least this often."""
     subscribe_s: float = 30.0
     """A websocket client has this long to say what it wants."""
 

@@ -103,7 +103,9 @@ def install(app: FastAPI) -> None:
 
 
 def _validation_error(failure: Mapping[str, Any]) -> dict[str, str]:
-    kind, where = failure["type"], [str(part) for part in failure["loc"] if part not in ("body", "query", "path")]
+    kind, where = failure["type"], [str(part) for part in failure["loc"]]
+    # FastAPI begins with where it looked; a parameter of the same name comes after it.
+    where = where[1:] if where[:1] in (["body"], ["query"], ["path"], ["header"]) else where
     if kind == "unknown_key":
         where.append(failure["ctx"]["key"])
     path = "" if kind == "json_invalid" else ".".join(where)

@@ -9,7 +9,8 @@ from typing import Literal, Protocol
 
 from stream.metrics import Metrics
 from stream.query import Query
-from stream.store import Store
+from stream.sinks.status import SinkStatus
+from stream.store import DeadLetter, Store
 from stream.types import Clock
 
 StreamState = Literal["connecting", "online", "stalled", "offline", "failed", "disabled"]
@@ -58,6 +59,22 @@ class Readiness:
     reasons: tuple[str, ...] = ()
 
 
+class SinksProtocol(Protocol):
+    """The sinks of the service; the same rules as for its own methods."""
+
+    def statuses(self) -> Sequence[SinkStatus]: ...
+
+    def status(self, name: str) -> SinkStatus: ...
+
+    def dead_letters(self, name: str, after: int, limit: int) -> Sequence[DeadLetter]:
+        """Events that a sink gave up, after an id, oldest first."""
+        ...
+
+    def redeliver(self, name: str, ids: Sequence[int] | None) -> int:
+        """Try dead letters again, once each (None: all of them); how many that will be."""
+        ...
+
+
 class ServiceProtocol(Protocol):
     """The service. Its methods are synchronous, safe to call from any thread, and return within a second or so: the
     API calls them from worker threads. What they change is durable when they return.
@@ -71,6 +88,9 @@ class ServiceProtocol(Protocol):
 
     @property
     def metrics(self) -> Metrics: ...
+
+    @property
+    def sinks(self) -> SinksProtocol: ...
 
     def ready(self) -> Readiness: ...
 

@@ -12,11 +12,14 @@ from typing import Any, Final, Self
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 from websockets.http11 import Request
 
-from stream.api.websocket import HANG_UP, EventSocket
+from stream.api.event_source import CUT
+from stream.api.following import EventClient
+from stream.api.websocket import HANG_UP
 from stream.errors import R2StreamError
 
 PING_INTERVAL_S: Final = 20.0
@@ -26,6 +29,17 @@ GOODBYE_TIMEOUT_S: Final = 2.0
 """How long clients have to take their goodbye when the server stops, and slow ones to take what is left."""
 
 _log = logging.getLogger(__name__)
+
+
+class _HttpProtocol(H11Protocol):
+    """uvicorn's HTTP, with which an answer that the client does not take could otherwise not be given up."""
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        # The request's task was made just now and has not begun.
+        if self.scope is not None:
+            extensions: dict[str, Any] = self.scope.setdefault("extensions", {})
+            extensions[CUT] = self.transport.abort
 
 
 class _WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -70,9 +84,9 @@ class _WebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, event_sockets: set[EventSocket]) -> None:
+    def __init__(self, config: uvicorn.Config, event_clients: set[EventClient]) -> None:
         super().__init__(config)
-        self._event_sockets = event_sockets
+        self._event_clients = event_clients
         self.is_up = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -83,12 +97,12 @@ class _Server(uvicorn.Server):
         # uvicorn would say 1012 to websocket clients, in the middle of whatever they are being sent.
         for listener in self.servers:
             listener.close()
-        for event_socket in list(self._event_sockets):
-            event_socket.leave()
+        for client in list(self._event_clients):
+            client.leave()
         with suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_TIMEOUT_S):
-                for event_socket in list(self._event_sockets):
-                    await event_socket.gone.wait()
+                for client in list(self._event_clients):
+                    await client.gone.wait()
         await super().shutdown(sockets)
 
 
@@ -103,6 +117,7 @@ class ApiServer:
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
+            http=_HttpProtocol,
             ws=_WebSocketProtocol,
             ws_max_size=MAX_MESSAGE_BYTES,
             ws_ping_interval=PING_INTERVAL_S,
@@ -114,7 +129,7 @@ class ApiServer:
             server_header=False,
             timeout_graceful_shutdown=3,
         )
-        self._server = _Server(config, app.state.event_sockets)
+        self._server = _Server(config, app.state.event_clients)
         # A daemon: a hung connection must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="api", daemon=True)
 

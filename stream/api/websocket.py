@@ -1,8 +1,4 @@
-"""The event stream over a websocket: catch-up from the log, then live, each client at its own pace.
-
-Nothing is queued for a client. Its sender reads the log from its own cursor, a page at a time, and sleeps when it has
-reached the end; a client that is slow is slow alone.
-"""
+"""The event stream over a websocket: catch-up from the log, then live, each client at its own pace."""
 
 from __future__ import annotations
 
@@ -12,8 +8,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, NoReturn
 
 from fastapi import APIRouter
@@ -23,10 +17,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from stream.api.bodies import Subscribe
 from stream.api.context import ApiOptions
 from stream.api.event_routes import check_cursor
+from stream.api.following import EventClient, Place, confirmation, count_sent, read_on
 from stream.api.problems import user_problem, validation_problem
 from stream.api.protocol import ServiceProtocol
 from stream.errors import R2StreamError
-from stream.events import Event
 from stream.store import Page, Waiter
 
 GOING_AWAY: Final = 1001
@@ -35,7 +29,6 @@ TOO_SLOW: Final = 4408
 CURSOR_AHEAD: Final = 4410
 INTERNAL: Final = 1011
 
-PAGE_EVENTS: Final = 100
 IDLE_S: Final = 30.0
 """The sender looks again after this long even when nothing woke it."""
 
@@ -54,19 +47,6 @@ class _Goodbye(Exception):
         self.code = code
         self.reason = reason
         self.problem = problem
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a subscription stands: what it wants, and the cursor of the last event it was sent."""
-
-    wanted: Subscribe
-    cursor: int
-    live_after: int
-    """Events up to here were in the log when the client subscribed: how late they are says nothing."""
-
-    def at(self, cursor: int) -> _Place:
-        return _Place(self.wanted, cursor, self.live_after)
 
 
 class EventSocket:
@@ -128,7 +108,7 @@ class EventSocket:
                 await self._waiter.wait(place.cursor, IDLE_S)
             self._check_leaving()
 
-    async def _first_subscription(self) -> _Place:
+    async def _first_subscription(self) -> Place:
         deadline_s = time.monotonic() + self._options.subscribe_s
         while self._asked is None:
             remaining_s = deadline_s - time.monotonic()
@@ -138,55 +118,34 @@ class EventSocket:
             self._check_leaving()
         return await self._answer(self._asked, None)
 
-    async def _answer(self, asked: Subscribe, current: int | None) -> _Place:
+    async def _answer(self, asked: Subscribe, current: int | None) -> Place:
         """Confirm a subscription. Without a cursor it goes on from where this connection is, at first from now on."""
         latest = self._service.store.latest_cursor()
         after = asked.after if asked.after is not None else latest if current is None else current
         ahead = check_cursor(after, latest)
         if ahead is not None:
             raise _Goodbye(CURSOR_AHEAD, "cursor of another log", ahead)
+        place = Place(asked.streams, asked.queries, after, latest)
         try:
-            page, unknown = await asyncio.to_thread(self._survey, asked, after)
+            told = await asyncio.to_thread(confirmation, self._service, place)
         except R2StreamError as error:
             raise _Goodbye(INTERNAL, "the event log cannot be read", user_problem(error)) from error
-        confirmation = {
-            "op": "subscribed",
-            "cursor": after,
-            "latest": latest,
-            "missed": page.missed,
-            "unknown": unknown,
-        }
-        await self._send(json.dumps(confirmation))
+        await self._send(json.dumps({"op": "subscribed", **told}))
         self._asked = None
         self._answered.set()
-        return _Place(asked, after, latest)
+        return place
 
-    def _survey(self, asked: Subscribe, after: int) -> tuple[Page, dict[str, list[str]]]:
-        streams = {status.name for status in self._service.streams()} if asked.streams else set()
-        queries = {status.query.name for status in self._service.queries()} if asked.queries else set()
-        unknown = {
-            "streams": [name for name in asked.streams or () if name not in streams],
-            "queries": [name for name in asked.queries or () if name not in queries],
-        }
-        return self._service.store.read(after, limit=1), unknown
-
-    async def _read(self, place: _Place) -> Page:
-        store, request = self._service.store, (place.cursor, PAGE_EVENTS, place.wanted.streams, place.wanted.queries)
-        recent = store.recent(*request)
-        if recent is not None:
-            # Neither this read nor a send that finds room gives way by itself.
-            await asyncio.sleep(0)
-            return recent
+    async def _read(self, place: Place) -> Page:
         try:
-            return await asyncio.to_thread(store.read, *request)
+            return await read_on(self._service, place)
         except R2StreamError as error:
             raise _Goodbye(INTERNAL, "the event log cannot be read", user_problem(error)) from error
 
-    async def _send_page(self, place: _Place, page: Page) -> _Place:
+    async def _send_page(self, place: Place, page: Page) -> Place:
         for event in page.events:
             cursor = event.cursor or 0
             await self._send(event.to_json())
-            self._count(event, live=cursor > place.live_after)
+            count_sent(self._service, "ws", event, place)
             place = place.at(cursor)
             if self._asked is not None or self._leaving is not None:
                 return place
@@ -218,25 +177,19 @@ class EventSocket:
         if self._leaving is not None:
             raise self._leaving
 
-    def _count(self, event: Event, *, live: bool) -> None:
-        self._service.metrics.deliveries.labels("ws", "sent").inc()
-        if live:
-            late_s = time.time() - datetime.fromisoformat(event.time).timestamp()
-            self._service.metrics.event_latency_seconds.labels("score_to_send").observe(max(0.0, late_s))
-
 
 @router.websocket("/v1/events/ws")
 async def events_ws(websocket: WebSocket) -> None:
     """Events as they are logged; see `docs/api.md` for the messages and close codes."""
     state = websocket.app.state
     service: ServiceProtocol = state.service
-    sockets: set[EventSocket] = state.event_sockets
+    clients: set[EventClient] = state.event_clients
     await websocket.accept()
     with service.store.subscribe() as waiter, service.metrics.ws_clients.track_inprogress():
         socket = EventSocket(websocket, service, state.options, waiter)
-        sockets.add(socket)
+        clients.add(socket)
         try:
             await socket.run()
         finally:
-            sockets.discard(socket)
+            clients.discard(socket)
             socket.gone.set()

@@ -27,6 +27,10 @@ DeviceOption = Annotated[
 DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="Where events are kept; shown by doctor.", show_default=False)
 ]
+UrlOption = Annotated[str | None, typer.Option(help="The service.", show_default="http://127.0.0.1:8642")]
+TokenOption = Annotated[
+    str | None, typer.Option(help="The service's token, if it asks for one.", envvar="R2STREAM_TOKEN")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
 
 
@@ -82,12 +86,10 @@ def events_tail(
     after: Annotated[
         int | None, typer.Option(help="Cursor to go on from; 0 for all.", min=0, show_default="from now on")
     ] = None,
-    url: Annotated[str | None, typer.Option(help="The service.", show_default="http://127.0.0.1:8642")] = None,
+    url: UrlOption = None,
     stream: Annotated[list[str] | None, typer.Option(help="Only this stream; may be repeated.")] = None,
     query: Annotated[list[str] | None, typer.Option(help="Only this query; may be repeated.")] = None,
-    token: Annotated[
-        str | None, typer.Option(help="The service's token, if it asks for one.", envvar="R2STREAM_TOKEN")
-    ] = None,
+    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the events of a running service as they come; a lost connection goes on where it broke."""
@@ -102,6 +104,17 @@ def events_tail(
     wish = Wish(after=after, streams=tuple(stream or ()), queries=tuple(query or ()), as_json=as_json)
     with stopped_by_user():
         asyncio.run(tail(url or _default_url(), token, wish, Console(highlight=False)))
+
+
+def sinks(url: UrlOption = None, token: TokenOption = None, as_json: JsonOption = False) -> None:
+    """Show the sinks of a running service: what each delivers, and why where it does not."""
+    import asyncio
+
+    from rich.console import Console
+
+    from stream.cli.sinks import show_sinks
+
+    asyncio.run(show_sinks(url or _default_url(), token, Console(highlight=False), as_json=as_json))
 
 
 def doctor(

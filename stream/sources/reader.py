@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import av
 
+from stream.backoff import Backoff
 from stream.redact import redact, redacted_trace
-from stream.sources.backoff import Backoff
 from stream.sources.connection import connect
 from stream.sources.failure import Failure, SourceFailure, classify, closed, internal, later
 from stream.sources.session import Session, SessionSettings

@@ -2,7 +2,9 @@
 
 from stream.store.database import StoreError
 from stream.store.page import Page
+from stream.store.reading import next_page
+from stream.store.sink_memory import DeadLetter
 from stream.store.store import Store
 from stream.store.waiters import Waiter
 
-__all__ = ["Page", "Store", "StoreError", "Waiter"]
+__all__ = ["DeadLetter", "Page", "Store", "StoreError", "Waiter", "next_page"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 metadata: Final = MetaData()
 
@@ -51,4 +51,26 @@ facts: Final = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", _Cursor, nullable=False),
+)
+
+# What sinks remember: how far each has come, and what it could not deliver.
+sink_cursors: Final = Table(
+    "sink_cursors",
+    metadata,
+    Column("sink", String(64), primary_key=True),
+    Column("cursor", _Cursor, nullable=False, comment="of the last event that is delivered, or need not be"),
+    Column("delivered_at", Float, comment="Unix seconds"),
+)
+dead_letters: Final = Table(
+    "dead_letters",
+    metadata,
+    Column("id", _Cursor, primary_key=True, autoincrement=True),
+    Column("sink", String(64), nullable=False),
+    Column("body", Text, nullable=False, comment="the event as JSON, with its cursor"),
+    Column("reason", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("failed_at", Float, nullable=False, comment="Unix seconds, of the last try"),
+    Column("due", Boolean, nullable=False, comment="its redelivery was asked for"),
+    Index("dead_letters_by_sink", "sink", "id"),
+    sqlite_autoincrement=True,
 )

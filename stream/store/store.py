@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from stream.errors import NotFoundError
-from stream.events import Event
+from stream.events import Event, MomentEvent
 from stream.store.database import Database
 from stream.store.definitions import Definitions
 from stream.store.event_log import (
@@ -30,6 +30,7 @@ from stream.store.event_log import (
 from stream.store.page import Page
 from stream.store.postgres import PostgresDatabase
 from stream.store.restart import ended_by_restart
+from stream.store.sink_memory import SinkMemory
 from stream.store.sqlite import SqliteDatabase
 from stream.store.tail import Tail
 from stream.store.waiters import Bell, Waiter
@@ -71,6 +72,7 @@ class Store:
         self._next_age_check_s = -math.inf
         self.streams = Definitions(self._database, "stream")
         self.queries = Definitions(self._database, "query")
+        self.sinks = SinkMemory(self._database)
         try:
             with self._database.reading() as connection:
                 latest = newest_cursor(connection)
@@ -170,6 +172,11 @@ class Store:
         if event is None:
             raise NotFoundError(f"there is no moment '{moment_id}' in the log")
         return event
+
+    def unfinished_moments(self) -> list[MomentEvent]:
+        """The newest event of each moment that has neither ended nor been retracted, oldest first."""
+        with self._database.reading() as connection:
+            return unfinished_moments(connection)
 
     @contextmanager
     def subscribe(self) -> Iterator[Waiter]:

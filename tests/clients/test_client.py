@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,8 @@ import pytest
 
 from clients import Client, ClientError, Instant
 from stream.events import stream_event
+from stream.sinks.settings import WebhookSettings
+from tests.receiver import receiving
 
 if TYPE_CHECKING:
     from tests.conftest import MomentFactory, Served, ServeFactory
@@ -80,6 +84,30 @@ async def test_a_streams_event_has_no_moment(client: Client, served: Served) -> 
     (event,) = (await client.event_page()).events
     assert (event.kind, event.stream, event.moment) == ("stream.offline", "pitch", None)
     assert event.data["reason"] == "No."
+
+
+async def test_sinks_and_what_they_gave_up(
+    serve: ServeFactory, moment: MomentFactory, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    """Their state, their dead letters, and a second chance, as typed values."""
+    with receiving() as receiver:
+        receiver.script.append(422)
+        hook = WebhookSettings("hook", receiver.url, allow_private=True)
+        with serve(sinks={"hook": hook}) as served:
+            served.append(moment(), moment())
+            async with Client(served.url) as client:
+                await asyncio.to_thread(until, lambda: served.service.sinks.status("hook").lag == 0)
+                (sink,) = await client.sinks()
+                assert (sink.name, sink.type, sink.state, sink.reason) == ("hook", "webhook", "delivering", None)
+                assert (sink.cursor, sink.dead_letters, sink.last_delivery is not None) == (2, 1, True)
+                (letter,) = await client.dead_letters("hook")
+                assert (letter.event.cursor, letter.tries) == (1, 1) and "422" in letter.reason
+                assert await client.dead_letters("hook", after=letter.id) == ()
+                assert await client.redeliver("hook", [letter.id]) == 1
+                await asyncio.to_thread(until, lambda: served.service.sinks.status("hook").dead_letters == 0)
+                assert await client.redeliver("hook") == 0
+                with pytest.raises(ClientError, match="no sink 'hok'"):
+                    await client.sink("hok")
 
 
 async def test_a_problem_is_a_client_error(client: Client) -> None:

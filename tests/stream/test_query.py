@@ -25,6 +25,7 @@ def queries(draw: st.DrawFn) -> Query:
         cooldown_s=draw(SECONDS),
         settle_s=draw(SECONDS),
         confirm_frames=draw(st.integers(1, 9)),
+        deliver=draw(st.none() | st.lists(st.sampled_from(["hook", "mqtt"]), unique=True).map(tuple)),
         enabled=draw(st.booleans()),
     )
 
@@ -83,6 +84,8 @@ def test_exit_follows_enter_when_only_enter_is_given() -> None:
         ({"text": "a", "min_duration": "9s", "max_duration": "3s"}, "max_duration: must be above 0 and at least min"),
         ({"text": "a", "streams": []}, "streams: must list stream names"),
         ({"text": "a", "streams": ["Big"]}, "streams: the name 'Big' must be"),
+        ({"text": "a", "deliver": {"hook": 1}}, "queries.goal.deliver: must list names of sinks"),
+        ({"text": "a", "deliver": ["Hook!"]}, "queries.goal.deliver: the name 'Hook!' must be"),
         ({"text": "a", "confirm_frames": 0}, "confirm_frames: must be at least 1"),
         ({"text": "a", "settle": "soon"}, "queries.goal.settle: must be a duration"),
         (["a"], "queries.goal: must be a mapping"),
@@ -107,6 +110,14 @@ def test_watches_every_stream_or_the_named_ones_while_enabled() -> None:
     assert Query("goal", "a", streams=("pitch",)).watches("pitch")
     assert not Query("goal", "a", streams=("pitch",)).watches("gate")
     assert not Query("goal", "a", enabled=False).watches("any")
+
+
+def test_a_query_goes_to_every_sink_or_to_the_named_ones() -> None:
+    """An empty list is a wish for none."""
+    assert Query("goal", "a").goes_to("hook")
+    assert Query.parse("goal", {"text": "a", "deliver": "hook"}).deliver == ("hook",)
+    assert not Query("goal", "a", deliver=("hook",)).goes_to("mqtt")
+    assert not Query.parse("goal", {"text": "a", "deliver": []}).goes_to("hook")
 
 
 def test_patched_changes_only_what_is_named() -> None:

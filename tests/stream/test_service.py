@@ -25,6 +25,7 @@ from stream.store import Store, StoreError
 from stream.types import Image, Picture
 from tests.media import encode_video
 from tests.models import FRAME_INTERVAL_S, random_image, random_model, save_random_model
+from tests.receiver import receiving
 from tests.servers import free_port
 
 GOAL, CAR = "a ball enters the goal", "a red car drives from left to right"
@@ -199,6 +200,39 @@ def test_what_the_api_adds_survives_a_restart(made: Made, script: Script, until:
         service.remove_stream("live")
     with made.running() as service:
         assert not service.streams() and not service.queries()
+
+
+def test_events_reach_the_sinks_that_a_query_names(made: Made, script: Script, until: Until) -> None:
+    """From a picture to a webhook; the last events of a service that stops still arrive."""
+    with receiving() as receiver, receiving() as other:
+        sinks = {
+            name: {"type": "webhook", "url": one.url, "allow_private": True}
+            for name, one in (("hook", receiver), ("other", other))
+        }
+        with made.running(streams={"live": LIVE}, sinks=sinks) as service:
+            with pytest.raises(ConfigError, match=r"queries.goal.deliver: there is no sink 'hok'; did you mean 'hook'"):
+                service.add_query("goal", {**EAGER, "deliver": ["hok"]})
+            service.add_query("goal", {**EAGER, "deliver": ["hook"]})
+            script.push(4)
+            until(lambda: started(service, "goal"))
+        logged = made.log()
+        until(lambda: len(receiver.requests) == len(logged))
+        assert receiver.ids == [event.id for event in logged]
+        assert other.ids == [event.id for event in logged if isinstance(event, StreamEvent)]
+
+
+def test_a_query_whose_sink_went_away_is_still_watched(
+    made: Made, script: Script, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Others want to hear of it; the log says what is missing."""
+    with receiving() as receiver:
+        hook = {"type": "webhook", "url": receiver.url, "allow_private": True}
+        with made.running(streams={"live": LIVE}, sinks={"hook": hook}) as service:
+            service.add_query("goal", {**EAGER, "deliver": ["hook"]})
+    with made.running(streams={"live": LIVE}) as service:
+        script.push(4)
+        until(lambda: started(service, "goal"))
+    assert "there is no sink 'hook'" in caplog.text
 
 
 def test_what_the_settings_file_defines_is_changed_there(made: Made) -> None:

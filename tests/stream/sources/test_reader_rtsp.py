@@ -14,8 +14,8 @@ import pytest
 
 from r2model import ClipConfig
 from r2model.preprocess import preprocess
+from stream.backoff import Backoff
 from stream.sources import Limits, SourceSpec, Surroundings, connection, open_source, reader
-from stream.sources.backoff import Backoff
 from tests.media import encode_audio, encode_video, numbered_pictures, picture_number
 from tests.servers import ServerProcess, free_port, rtsp_folder_server
 from tests.stream.sources.conftest import Watcher

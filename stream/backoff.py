@@ -1,4 +1,4 @@
-"""How long to wait before a source is tried again."""
+"""How long to wait before something that failed is tried again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Backoff:
-    """Waits that double up to a cap, each shortened by chance so that many streams do not return together.
+    """Waits that double up to a cap, each shortened by chance so that many that failed do not return together.
 
     The n-th wait is uniform in `[d/2, d]` with `d = min(cap_s, first_s * 2**n)`.
     """

@@ -1,0 +1,129 @@
+"""What a user says about a sink. Light to import: the parts that talk to the world are loaded by whoever runs them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from stream.errors import ConfigError
+from stream.query import Query
+from stream.section import Section, check_name, nearest
+from stream.sinks.addresses import is_private_host
+
+SECRET_PREFIX: Final = "whsec_"
+MIN_SECRET_BYTES: Final = 24
+MAX_SECRET_BYTES: Final = 64
+
+RESERVED: Final = ("ws", "sse")
+"""Names that metrics use for the API's own clients."""
+
+
+@dataclass(frozen=True)
+class WebhookSettings:
+    """Events as HTTP requests to somebody's server."""
+
+    name: str
+    url: str = field(repr=False)
+    """May hold secrets, in its path too: never shown."""
+    secret: str | None = field(default=None, repr=False)
+    """`whsec_…`: requests are signed with it."""
+    allow_private: bool = False
+    """Whether it may be this machine or one of the local network."""
+    timeout_s: float = 10.0
+    """For one request, from the connection to the answer."""
+    max_tries: int = 12
+    """After so many the event goes to the dead letters."""
+    enabled: bool = True
+
+    type: Literal["webhook"] = "webhook"
+
+
+SinkSettings = WebhookSettings
+
+
+def parse_sink(name: str, mapping: object) -> SinkSettings:
+    """Read what a person wrote in YAML. Raises ConfigError."""
+    check_name(name, "sinks")
+    section = Section(mapping, f"sinks.{name}")
+    if name in RESERVED:
+        raise ConfigError(f"the name '{name}' is taken by the API; choose another one", path=section.path)
+    if not section.has("type"):
+        problem = f"the key 'type' is required: one of {', '.join(_PARSERS)}"
+        raise ConfigError(problem, path=section.path, code="missing_key")
+    settings = _PARSERS[section.choice("type", tuple(_PARSERS), "")](name, section)
+    section.refuse_unknown()
+    return settings
+
+
+def check_deliver(query: Query, sinks: Collection[str]) -> None:
+    """Raises ConfigError when a query names a sink that is not there."""
+    for name in query.deliver or ():
+        if name not in sinks:
+            hint = nearest(name, list(sinks)) if sinks else "there are none; add it to the settings file"
+            raise ConfigError(f"there is no sink '{name}'; {hint}", path=f"queries.{query.name}.deliver")
+
+
+def _parse_webhook(name: str, section: Section) -> WebhookSettings:
+    allow_private = section.boolean("allow_private", WebhookSettings.allow_private)
+    url = section.text("url").strip()
+    address = _address(section, url, ("https", "http"), "https://example.com/hook")
+    if is_private_host(address.hostname or "") and not allow_private:
+        problem = "is on this machine or in its local network; set allow_private: true if that is meant"
+        raise ConfigError(problem, path=section.at("url"))
+    return WebhookSettings(
+        name=name,
+        url=url,
+        secret=_secret(section),
+        allow_private=allow_private,
+        timeout_s=_timeout_s(section, WebhookSettings.timeout_s),
+        max_tries=_at_least_one(section, "max_tries", WebhookSettings.max_tries),
+        enabled=section.boolean("enabled", True),
+    )
+
+
+_PARSERS: Final[Mapping[str, Callable[[str, Section], SinkSettings]]] = MappingProxyType({"webhook": _parse_webhook})
+
+
+def _address(section: Section, url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
+    """The parts of an address, which is not repeated in errors: it may hold secrets."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"must be an address such as {example}", path=section.at("url"))
+    return parts
+
+
+def _secret(section: Section) -> str | None:
+    if not section.has("secret"):
+        return None
+    secret = section.text("secret").strip()
+    try:
+        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not secret.startswith(SECRET_PREFIX) or not MIN_SECRET_BYTES <= len(key) <= MAX_SECRET_BYTES:
+        problem = f"must be '{SECRET_PREFIX}' and {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} random bytes in base64"
+        raise ConfigError(problem, path=section.at("secret"))
+    return secret
+
+
+def _timeout_s(section: Section, default: float) -> float:
+    timeout_s = section.duration_s("timeout", default)
+    if not 0.1 <= timeout_s <= 60:
+        raise ConfigError("must be between 100ms and 60s", path=section.at("timeout"))
+    return timeout_s
+
+
+def _at_least_one(section: Section, key: str, default: int) -> int:
+    number = section.integer(key, default)
+    if number < 1:
+        raise ConfigError(f"must be at least 1, not {number}", path=section.at(key))
+    return number
