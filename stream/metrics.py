@@ -64,6 +64,7 @@ class Metrics:
         self.moments = counter("moments_total", "Moments by outcome.", "stream", "query", "outcome")
         self.deliveries = counter("deliveries_total", "Events handed to a sink, by result.", "sink", "result")
         self.ws_clients = gauge("ws_clients", "Websocket clients connected now.")
+        self.backtests = counter("backtests_total", "Backtests over held windows, by result.", "result")
         self.build_info = Info("r2stream_build", "What is running.", registry=registry)
 
     def track_frame_age(self, stream: str, age_s: Callable[[], float]) -> None:
