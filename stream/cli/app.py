@@ -41,6 +41,7 @@ def build_app() -> typer.Typer:
     app.callback()(_root)
     app.command("demo")(commands.demo)
     app.command("watch")(commands.watch)
+    app.command("test")(commands.test)
     app.command("serve")(commands.serve)
     app.command("doctor")(commands.doctor)
     app.command("bench")(commands.bench)

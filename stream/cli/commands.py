@@ -30,6 +30,12 @@ DataDirOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
 
 
+UrlOption = Annotated[str | None, typer.Option(help="The service.", show_default="http://127.0.0.1:8642")]
+TokenOption = Annotated[
+    str | None, typer.Option(help="The service's token, if it asks for one.", envvar="R2STREAM_TOKEN")
+]
+
+
 def serve(
     config: ConfigOption = None,
     host: HostOption = None,
@@ -64,6 +70,50 @@ def watch(
     watch_until_stopped(url, queries, choice, as_json=as_json)
 
 
+def test(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="FILE|URL|STREAM", help="A recording, or a stream of a running service."),
+    ],
+    queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Wordings to compare, in plain words.")],
+    enter: Annotated[float | None, typer.Option(help="Score at which a moment opens.", show_default="0.5")] = None,
+    exit_: Annotated[
+        float | None, typer.Option("--exit", help="Score down to which it goes on.", show_default="0.7 of enter")
+    ] = None,
+    min_duration: Annotated[str | None, typer.Option(help="Such as 2s.", show_default="0s")] = None,
+    merge_gap: Annotated[str | None, typer.Option(help="Such as 1s.", show_default="1s")] = None,
+    settle: Annotated[str | None, typer.Option(help="Such as 2s.", show_default="2s")] = None,
+    confirm_frames: Annotated[int | None, typer.Option(help="Looks in a row.", show_default="1")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Look at so much of it.", min=1, show_default="all, or until Ctrl-C")
+    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show what sentences would have told, side by side: of a recording, or of what a watched stream has just shown."""
+    import os
+
+    from stream.cli.testing import Trial, Where, run_test
+    from stream.settings import CONFIG_VARIABLE, load_settings
+
+    # No settings file takes part, but what the environment says of this machine does.
+    here = load_settings(None, {name: value for name, value in os.environ.items() if name != CONFIG_VARIABLE})
+    threshold = {key: value for key, value in {"enter": enter, "exit": exit_}.items() if value is not None}
+    rules: dict[str, object] = {
+        "threshold": threshold or None,
+        "min_duration": min_duration,
+        "merge_gap": merge_gap,
+        "settle": settle,
+        "confirm_frames": confirm_frames,
+    }
+    given = {key: value for key, value in rules.items() if value is not None}
+    where = Where(model or here.model, device or here.device, url or _default_url(), token)
+    run_test(Trial(source, tuple(queries), given, seconds), where, as_json=as_json)
+
+
 def demo(
     seconds: Annotated[
         float | None, typer.Option(help="Stop after this many seconds.", min=1, show_default="until Ctrl-C")
@@ -82,12 +132,10 @@ def events_tail(
     after: Annotated[
         int | None, typer.Option(help="Cursor to go on from; 0 for all.", min=0, show_default="from now on")
     ] = None,
-    url: Annotated[str | None, typer.Option(help="The service.", show_default="http://127.0.0.1:8642")] = None,
+    url: UrlOption = None,
     stream: Annotated[list[str] | None, typer.Option(help="Only this stream; may be repeated.")] = None,
     query: Annotated[list[str] | None, typer.Option(help="Only this query; may be repeated.")] = None,
-    token: Annotated[
-        str | None, typer.Option(help="The service's token, if it asks for one.", envvar="R2STREAM_TOKEN")
-    ] = None,
+    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the events of a running service as they come; a lost connection goes on where it broke."""
