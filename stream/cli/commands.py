@@ -169,6 +169,27 @@ def doctor(
         raise typer.Exit(1)
 
 
+def config_check(config: ConfigOption = None) -> None:
+    """Say all that is wrong with a settings file, or else what it would run. Exits with 1 when it cannot be used."""
+    import os
+
+    from stream.cli.config import check
+    from stream.cli.problems import CommandError
+
+    file = _config_file(config)
+    if file is None:
+        raise CommandError(f"there is no {DEFAULT_CONFIG} here; say with -c which settings file to check")
+    if not check(file.expanduser(), os.environ):
+        raise typer.Exit(1)
+
+
+def config_schema() -> None:
+    """Print the JSON Schema of the settings file, for editors."""
+    from stream.cli.config import print_schema
+
+    print_schema()
+
+
 def bench(
     device: Annotated[str, typer.Option(help="Where to measure: cpu, cuda, …")] = "cpu",
     bfloat16: Annotated[bool, typer.Option("--bfloat16", help="In bfloat16 instead of float32.")] = False,
@@ -217,11 +238,9 @@ def _settings(
     import os
     from dataclasses import replace
 
-    from stream.settings import CONFIG_VARIABLE, load_settings
+    from stream.settings import load_settings
 
-    if config is None and not os.environ.get(CONFIG_VARIABLE) and DEFAULT_CONFIG.is_file():
-        config = DEFAULT_CONFIG
-    settings = load_settings(config, os.environ)
+    settings = load_settings(_config_file(config), os.environ)
     server = replace(
         settings.server,
         host=settings.server.host if host is None else host,
@@ -234,6 +253,18 @@ def _settings(
         device=settings.device if device is None else device,
         data_dir=settings.data_dir if data_dir is None else data_dir.expanduser(),
     )
+
+
+def _config_file(config: Path | None) -> Path | None:
+    """The settings file: the one given, else the one that the environment names, else the one here, if any."""
+    import os
+
+    from stream.settings import CONFIG_VARIABLE
+
+    named = os.environ.get(CONFIG_VARIABLE)
+    if config is None and named:
+        return Path(named)
+    return DEFAULT_CONFIG if config is None and DEFAULT_CONFIG.is_file() else config
 
 
 def _default_url() -> str:
