@@ -1,5 +1,6 @@
 """The Python client of r2stream: `from clients import Client`."""
 
+from .backtest import Backtest, BestSpan, Fired, FramePeak, Outcome, Wording
 from .client import Client
 from .errors import ClientError
 from .event_stream import EventStream
@@ -20,14 +21,19 @@ from .messages import (
 )
 
 __all__ = [
+    "Backtest",
+    "BestSpan",
     "Client",
     "ClientError",
     "DeadLetter",
     "Event",
     "EventPage",
     "EventStream",
+    "Fired",
+    "FramePeak",
     "Instant",
     "Moment",
+    "Outcome",
     "QueryChanges",
     "QueryInfo",
     "QueryOptions",
@@ -36,4 +42,5 @@ __all__ = [
     "StreamInfo",
     "StreamOptions",
     "Threshold",
+    "Wording",
 ]

@@ -12,6 +12,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from .backoff import Backoff
+from .backtest import Backtest, Wording, parse_backtest
 from .errors import ClientError, problem_error
 from .event_stream import EventStream, Wanted, as_names
 from .messages import (
@@ -35,6 +36,8 @@ from .messages import (
 )
 
 REQUEST_TIMEOUT_S: Final = 10.0
+TEST_TIMEOUT_S: Final = 60.0
+"""A server gives a backtest up before that."""
 CLOSE_TIMEOUT_S: Final = 2.0
 FIRST_RETRY_S: Final = 0.25
 """A lost event stream is taken up again after about this long, then after longer and longer."""
@@ -111,6 +114,15 @@ class Client:
         """Stop watching for a query."""
         await self._call("DELETE", _path("queries", name))
 
+    async def test(self, stream: str, *wordings: str | Wording, timeout_s: float = TEST_TIMEOUT_S) -> Backtest:
+        """What these sentences would have told of what the server holds of a stream now; nobody is told.
+
+        A server runs one such test at a time: `ClientError("backtest_busy")` says that another one runs.
+        """
+        queries = [{"text": wording} if isinstance(wording, str) else dict(wording) for wording in wordings]
+        body = {"stream": stream, "queries": queries}
+        return parse_backtest(await self._call("POST", "/v1/queries:test", body, timeout_s=timeout_s))
+
     async def sinks(self) -> tuple[SinkInfo, ...]:
         """Every sink of the settings file and how it is doing."""
         return tuple(parse_sink(body) for body in (await self._call("GET", "/v1/sinks"))["sinks"])
@@ -175,12 +187,18 @@ class Client:
         )
 
     async def _call(
-        self, method: str, path: str, body: Json | None = None, params: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        params: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
     ) -> dict[str, Any]:
+        timeout_s = timeout_s or self._timeout_s
         try:
-            response = await self._http.request(method, path, json=body, params=params)
+            response = await self._http.request(method, path, json=body, params=params, timeout=timeout_s)
         except httpx.TimeoutException as error:
-            raise ClientError("timeout", f"{self._base_url} did not answer within {self._timeout_s:g} s.") from error
+            raise ClientError("timeout", f"{self._base_url} did not answer within {timeout_s:g} s.") from error
         except httpx.HTTPError as error:
             raise ClientError(
                 "unreachable", f"Cannot reach {self._base_url} ({error}); is r2stream serving?"

@@ -6,7 +6,8 @@ import math
 import re
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(ms|s|m|h|d)?\s*")
+DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(ms|s|m|h|d)?\s*")
+"""What a duration in text looks like."""
 
 
 def parse_duration_s(value: object) -> float:
@@ -22,5 +23,5 @@ def _seconds(value: object) -> float | None:
         return None
     if isinstance(value, int | float):
         return float(value)
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    match = DURATION.fullmatch(value) if isinstance(value, str) else None
     return float(match[1]) * _UNITS_S[match[2] or "s"] if match else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,20 @@ class _Watch:
     queries: dict[str, PreparedQuery] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     newest: EncodedFrame | None = None
+
+
+@dataclass
+class HeldWindow:
+    """A copy of what one stream's window held at some time; whatever comes later changes nothing in it.
+
+    `Engine.look_back` goes through it once, from its oldest frame on.
+    """
+
+    newest: EncodedFrame
+    frames: int
+    watch: _Watch = field(repr=False)
+    looked: int = 0
+    """Frames that `look_back` has gone through."""
 
 
 def load_engine(path_or_name: str | os.PathLike[str], *, device: str = "cpu") -> Engine:
@@ -154,6 +168,42 @@ class Engine:
             return []
         # All of them, for the grounder forgets what it keeps for those that are left out.
         return [seen for seen in self._ground([(watch, prepared)]) if seen.query in new]
+
+    def copy_window(self, stream: str) -> HeldWindow | None:
+        """What a stream's window holds now, to `look_back` on; None where it holds nothing, or there is no stream.
+
+        Takes as much memory as the frames held, until the copy is dropped.
+        """
+        watch = self._watches.get(stream)
+        if watch is None or watch.newest is None:
+            return None
+        window = watch.window
+        # Oldest first, so that the first n rows are the window as it was after n frames. Indexing makes a copy.
+        rows = window._held(window._newest(window.frames, self._model.device))
+        return HeldWindow(watch.newest, window.frames, _Watch(Window(window.capacity, _slots=rows)))
+
+    def look_back(self, held: HeldWindow, texts: Mapping[str, str]) -> list[Observation]:
+        """What these sentences, by name, would have seen after the next frame of a copied window.
+
+        As if the stream had begun with the oldest frame held. No stream's window and queries take part.
+
+        Raises:
+            TextError: for a sentence that the model cannot read.
+            ValueError: when the copy has been gone through.
+        """
+        if held.looked >= held.frames:
+            raise ValueError("this window has been gone through; copy it again")
+        watch, prepared = held.watch, {name: self._prepare(text) for name, text in texts.items()}
+        held.looked += 1
+        watch.window.frames = watch.window._appended = held.looked
+        back = held.frames - held.looked
+        watch.newest = replace(
+            held.newest,
+            index=held.newest.index - back,
+            media_time_s=held.newest.media_time_s - back * self.frame_interval_s,
+            wall_time_s=held.newest.wall_time_s - back * self.frame_interval_s,
+        )
+        return self._ground([(watch, prepared)])
 
     def process(self, items: Sequence[Frame | Gap]) -> list[Observation | Gap]:
         """Take frames of any streams, each stream's in its order, and say what every query sees after each frame.

@@ -14,6 +14,8 @@ class R2StreamError(Exception):
     """
 
     default_code: ClassVar[str] = "error"
+    retry_after_s: ClassVar[int | None] = None
+    """When the same request may well succeed, where that is known."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         message = redact(message)
@@ -52,6 +54,13 @@ class EngineBusyError(R2StreamError):
     """The engine did not answer in time, or has stopped."""
 
     default_code = "engine_busy"
+
+
+class BacktestBusyError(R2StreamError):
+    """Another backtest runs, and they run one at a time."""
+
+    default_code = "backtest_busy"
+    retry_after_s = 2
 
 
 class ConflictError(R2StreamError):

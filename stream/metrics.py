@@ -66,6 +66,7 @@ class Metrics:
         self.delivery_queue = gauge("delivery_queue", "Events of the log that the sink has not come to yet.", "sink")
         self.ws_clients = gauge("ws_clients", "Websocket clients connected now.")
         self.sse_clients = gauge("sse_clients", "Clients of server-sent events connected now.")
+        self.backtests = counter("backtests_total", "Backtests over held windows, by result.", "result")
         self.build_info = Info("r2stream_build", "What is running.", registry=registry)
 
     def track_frame_age(self, stream: str, age_s: Callable[[], float]) -> None:

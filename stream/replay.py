@@ -7,7 +7,7 @@ a time, so that what is measured here is what runs.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 
 from torch import Tensor
@@ -35,11 +35,24 @@ def replay_frames(
     Raises:
         TextError: for a sentence that the model cannot read.
     """
+    with closing(observe_frames(engine, session, items, batch_frames=batch_frames)) as results:
+        for result in results:
+            yield from _feed(session, [result])
+    yield from session.feed_gap()
+
+
+def observe_frames(
+    engine: Engine, session: StreamSession, items: Iterable[Frame | Gap], *, batch_frames: int = BATCH_FRAMES
+) -> Generator[Observation | Gap]:
+    """What the queries of `session` see in the frames of its stream; the session itself is fed nothing.
+
+    Raises:
+        TextError: for a sentence that the model cannot read.
+    """
     rest = iter(items)
     with _watched(engine, session):
         while some := list(islice(rest, batch_frames)):
-            yield from _feed(session, engine.process(some))
-    yield from session.feed_gap()
+            yield from engine.process(some)
 
 
 def replay_tokens(

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from stream.api.protocol import QueryStatus, Readiness, StreamStatus
+from stream.backtest import BacktestReport
 from stream.definitions import Definition, Definitions
 from stream.engine import Engine, load_engine
 from stream.errors import ConfigError
@@ -187,6 +188,10 @@ class Service:
             self._watching.apply(self._usable_queries())
             self._tell_sinks()
             self._metrics.forget_query(name)
+
+    def test(self, stream: str, queries: Sequence[Query]) -> BacktestReport:
+        self._streams.entry(stream)
+        return self._watching.test(stream, queries)
 
     def _set_stream(self, stream: StreamSettings) -> StreamStatus:
         """Checked first, then kept, then watched: what cannot be a source changes nothing."""

@@ -15,6 +15,8 @@ from types import MappingProxyType
 from typing import Final
 from uuid import uuid4
 
+from stream.backtest import BacktestReport
+from stream.backtester import Backtester
 from stream.engine import Engine, TextError
 from stream.engine_thread import EngineThread, Outlets, Result
 from stream.errors import ConfigError
@@ -52,6 +54,7 @@ class Watching:
         self._recorder = Recorder(store, metrics, wall_time_s=wall_time_s)
         outlets = Outlets(results=self._on_results, fault=self._on_fault)
         self._engine = EngineThread(engine, outlets, metrics, wall_time_s=wall_time_s)
+        self._backtester = Backtester(self._engine, metrics, self.check_text, model=engine.name)
         self._machinery = Machinery(self._engine, self._recorder, metrics, wall_time_s, monotonic_s)
         # Replaced as a whole on every change, so that readers in other threads need no lock.
         self._runners: Mapping[str, StreamRunner] = MappingProxyType({})
@@ -98,6 +101,10 @@ class Watching:
         except TextError as error:
             path = f"queries.{query.name}.text"
             raise ConfigError(error.problem, path=path, code=error.code) from error
+
+    def test(self, stream: str, queries: Sequence[Query]) -> BacktestReport:
+        """What these would have told of the window that the stream holds now: see `Backtester.run`."""
+        return self._backtester.run(stream, queries)
 
     def runner_for(self, stream: StreamSettings) -> StreamRunner:
         """A runner that does not run yet. Raises ConfigError for an address that cannot be a source."""

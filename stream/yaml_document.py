@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,35 @@ def read_yaml(path: Path) -> object:
         raise ConfigError("is not a text file in UTF-8", file=str(path), code="bad_file") from None
     except ConfigError as error:
         raise error.in_file(str(path)) from None
+
+
+def key_lines(text: str) -> dict[str, int]:
+    """The line, from 1, of each key of a YAML text, by its path, such as `queries.goal.text`; none where it is no YAML.
+
+    Where an alias repeats a mapping, its keys have their line once.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    return dict(_lines_below(root, "", set()))
+
+
+def line_of(path: str, lines: Mapping[str, int]) -> int | None:
+    """The line of a path or of the nearest key around it; None when nothing of it is written."""
+    while path and path not in lines:
+        path = path.rpartition(".")[0]
+    return lines.get(path)
+
+
+def _lines_below(node: yaml.Node | None, path: str, seen: set[int]) -> Iterator[tuple[str, int]]:
+    if not isinstance(node, yaml.MappingNode) or id(node) in seen:
+        return
+    seen.add(id(node))
+    for key, value in node.value:
+        below = f"{path}.{key.value}" if path else str(key.value)
+        yield below, key.start_mark.line + 1
+        yield from _lines_below(value, below, seen)
 
 
 def parse_yaml(text: str) -> object:

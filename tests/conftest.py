@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 
 from stream.api import ApiOptions, ApiServer, QueryStatus, Readiness, StreamStatus, create_app
+from stream.backtest import Backtest, BacktestReport
 from stream.errors import ConflictError, NotFoundError
 from stream.events import Event, Instant, MomentData, MomentEvent, rfc3339
 from stream.metrics import Metrics
@@ -23,6 +25,7 @@ from stream.settings import StreamSettings
 from stream.sinks.settings import SinkSettings
 from stream.sinks.sinks import Sinks
 from stream.store import Store
+from stream.types import Observation, Span
 from tests.media import encode_video
 from tests.servers import ServerProcess, gst_rtsp_server, gst_rtsp_server_is_missing, rtsp_folder_server
 
@@ -123,6 +126,18 @@ class MemoryService:
     def remove_query(self, name: str) -> None:
         self.query(name)
         del self.query_table[name]
+
+    def test(self, stream: str, queries: Sequence[Query]) -> BacktestReport:
+        """Each sees one span, 12 s to 14 s with score 0.8, in the first 16 s of the stream."""
+        self.stream(stream)
+        if self.crash is not None:
+            raise self.crash
+        backtest = Backtest(stream, queries, 0.5, model="demo")
+        seen, saliency = Span(12.0, 14.0, 0.8), np.linspace(0.0, 1.0, 32, dtype=np.float32)
+        for query in queries:
+            now = Observation(stream, query.name, 0, 0.0, 16.0, EPOCH_S + 16, "arrival", (seen,), saliency)
+            backtest.feed([now])
+        return backtest.report()
 
     def _show(self, stream: StreamSettings) -> StreamStatus:
         since = datetime.fromtimestamp(EPOCH_S, UTC)

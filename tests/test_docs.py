@@ -138,7 +138,7 @@ def test_the_research_example_of_the_readme_runs(
 def test_the_commands_of_the_readme_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each with every option it is shown with."""
     words = command.split(" -")[0].split()
-    name = words[:2] if words[0] in ("events", "train", "evaluate") else words[:1]
+    name = words[:2] if words[0] in ("config", "events", "train", "evaluate") else words[:1]
     assert run([*name, "--help"]) == 0
     explained = capsys.readouterr().out
     missing = [option for option in re.findall(r"(?<= )--?[a-z][a-z-]*", command) if option not in explained]

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from stream.api.backtest_routes import router as backtest_router
 from stream.api.context import ApiOptions
 from stream.api.event_routes import router as event_router
 from stream.api.event_source import router as event_source_router
@@ -49,7 +50,15 @@ def create_app(service: ServiceProtocol, options: ApiOptions | None = None) -> F
     app.state.options = options
     app.state.event_clients = set()
     install(app)
-    for router in (resource_router, event_router, event_source_router, sink_router, websocket_router):
+    routers = (
+        resource_router,
+        backtest_router,
+        event_router,
+        event_source_router,
+        sink_router,
+        websocket_router,
+    )
+    for router in routers:
         app.include_router(router)
     app.add_middleware(Guard, token=options.token, max_body_bytes=options.max_body_bytes)
     return app

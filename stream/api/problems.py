@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stream.errors import ConfigError, ConflictError, EngineBusyError, NotFoundError, R2StreamError
+from stream.errors import BacktestBusyError, ConfigError, ConflictError, EngineBusyError, NotFoundError, R2StreamError
 from stream.store import StoreError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -26,6 +26,7 @@ _STATUS: Final[tuple[tuple[type[R2StreamError], int], ...]] = (
     (ConflictError, 409),
     (StoreError, 503),
     (EngineBusyError, 503),
+    (BacktestBusyError, 503),
 )
 
 _HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -136,7 +137,8 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
 
 async def _on_user_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, R2StreamError)
-    return problem_response(user_problem(error))
+    headers = None if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    return problem_response(user_problem(error), headers)
 
 
 class CrashGuard:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from stream.backtest import BacktestReport
 from stream.metrics import Metrics
 from stream.query import Query
 from stream.sinks.status import SinkStatus
@@ -121,3 +122,10 @@ class ServiceProtocol(Protocol):
         ...
 
     def remove_query(self, name: str) -> None: ...
+
+    def test(self, stream: str, queries: Sequence[Query]) -> BacktestReport:
+        """What these would have told of the window that the stream holds now; nobody is told and nothing is kept.
+
+        Unlike the rest it may take some ten seconds. Raises `BacktestBusyError` while another one runs.
+        """
+        ...

@@ -41,6 +41,7 @@ def build_app() -> typer.Typer:
     app.callback()(_root)
     app.command("demo")(commands.demo)
     app.command("watch")(commands.watch)
+    app.command("test")(commands.test)
     app.command("serve")(commands.serve)
     app.command("sinks")(commands.sinks)
     app.command("doctor")(commands.doctor)
@@ -49,6 +50,11 @@ def build_app() -> typer.Typer:
     events.callback()(_nothing)
     events.command("tail")(commands.events_tail)
     app.add_typer(events, name="events")
+    config = _group("The settings file.")
+    config.callback()(_nothing)
+    config.command("check")(commands.config_check)
+    config.command("schema")(commands.config_schema)
+    app.add_typer(config, name="config")
     for name, help_text, command in (
         ("train", "Make the models that are shipped.", commands.train_demo),
         ("evaluate", "Measure them.", commands.evaluate_demo),

@@ -34,6 +34,12 @@ TokenOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
 
 
+UrlOption = Annotated[str | None, typer.Option(help="The service.", show_default="http://127.0.0.1:8642")]
+TokenOption = Annotated[
+    str | None, typer.Option(help="The service's token, if it asks for one.", envvar="R2STREAM_TOKEN")
+]
+
+
 def serve(
     config: ConfigOption = None,
     host: HostOption = None,
@@ -66,6 +72,50 @@ def watch(
     here = load_settings(None, {name: value for name, value in os.environ.items() if name != CONFIG_VARIABLE})
     choice = Choice(model=model or here.model, device=device or here.device, port=port or 0)
     watch_until_stopped(url, queries, choice, as_json=as_json)
+
+
+def test(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="FILE|URL|STREAM", help="A recording, or a stream of a running service."),
+    ],
+    queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Wordings to compare, in plain words.")],
+    enter: Annotated[float | None, typer.Option(help="Score at which a moment opens.", show_default="0.5")] = None,
+    exit_: Annotated[
+        float | None, typer.Option("--exit", help="Score down to which it goes on.", show_default="0.7 of enter")
+    ] = None,
+    min_duration: Annotated[str | None, typer.Option(help="Such as 2s.", show_default="0s")] = None,
+    merge_gap: Annotated[str | None, typer.Option(help="Such as 1s.", show_default="1s")] = None,
+    settle: Annotated[str | None, typer.Option(help="Such as 2s.", show_default="2s")] = None,
+    confirm_frames: Annotated[int | None, typer.Option(help="Looks in a row.", show_default="1")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Look at so much of it.", min=1, show_default="all, or until Ctrl-C")
+    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show what sentences would have told, side by side: of a recording, or of what a watched stream has just shown."""
+    import os
+
+    from stream.cli.testing import Trial, Where, run_test
+    from stream.settings import CONFIG_VARIABLE, load_settings
+
+    # No settings file takes part, but what the environment says of this machine does.
+    here = load_settings(None, {name: value for name, value in os.environ.items() if name != CONFIG_VARIABLE})
+    threshold = {key: value for key, value in {"enter": enter, "exit": exit_}.items() if value is not None}
+    rules: dict[str, object] = {
+        "threshold": threshold or None,
+        "min_duration": min_duration,
+        "merge_gap": merge_gap,
+        "settle": settle,
+        "confirm_frames": confirm_frames,
+    }
+    given = {key: value for key, value in rules.items() if value is not None}
+    where = Where(model or here.model, device or here.device, url or _default_url(), token)
+    run_test(Trial(source, tuple(queries), given, seconds), where, as_json=as_json)
 
 
 def demo(
@@ -134,6 +184,27 @@ def doctor(
         raise typer.Exit(1)
 
 
+def config_check(config: ConfigOption = None) -> None:
+    """Say all that is wrong with a settings file, or else what it would run. Exits with 1 when it cannot be used."""
+    import os
+
+    from stream.cli.config import check
+    from stream.cli.problems import CommandError
+
+    file = _config_file(config)
+    if file is None:
+        raise CommandError(f"there is no {DEFAULT_CONFIG} here; say with -c which settings file to check")
+    if not check(file.expanduser(), os.environ):
+        raise typer.Exit(1)
+
+
+def config_schema() -> None:
+    """Print the JSON Schema of the settings file, for editors."""
+    from stream.cli.config import print_schema
+
+    print_schema()
+
+
 def bench(
     device: Annotated[str, typer.Option(help="Where to measure: cpu, cuda, …")] = "cpu",
     bfloat16: Annotated[bool, typer.Option("--bfloat16", help="In bfloat16 instead of float32.")] = False,
@@ -182,11 +253,9 @@ def _settings(
     import os
     from dataclasses import replace
 
-    from stream.settings import CONFIG_VARIABLE, load_settings
+    from stream.settings import load_settings
 
-    if config is None and not os.environ.get(CONFIG_VARIABLE) and DEFAULT_CONFIG.is_file():
-        config = DEFAULT_CONFIG
-    settings = load_settings(config, os.environ)
+    settings = load_settings(_config_file(config), os.environ)
     server = replace(
         settings.server,
         host=settings.server.host if host is None else host,
@@ -199,6 +268,18 @@ def _settings(
         device=settings.device if device is None else device,
         data_dir=settings.data_dir if data_dir is None else data_dir.expanduser(),
     )
+
+
+def _config_file(config: Path | None) -> Path | None:
+    """The settings file: the one given, else the one that the environment names, else the one here, if any."""
+    import os
+
+    from stream.settings import CONFIG_VARIABLE
+
+    named = os.environ.get(CONFIG_VARIABLE)
+    if config is None and named:
+        return Path(named)
+    return DEFAULT_CONFIG if config is None and DEFAULT_CONFIG.is_file() else config
 
 
 def _default_url() -> str:

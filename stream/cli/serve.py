@@ -12,9 +12,9 @@ from stream.cli.problems import CommandError
 from stream.cli.tail import log_to_stderr
 from stream.redact import redact
 from stream.settings import Settings
+from stream.settings_check import is_private
 
 _LOOK_S: Final = 1.0
-_ONLY_HERE: Final = ("127.0.0.1", "localhost", "::1")
 _log = logging.getLogger(__name__)
 
 
@@ -38,5 +38,5 @@ def _say_what_is_served(settings: Settings, url: str) -> None:
         "events, and what the API adds, are kept in %s",
         redact(settings.database) if settings.database else settings.data_dir,
     )
-    if settings.server.token is None and settings.server.host not in _ONLY_HERE:
+    if settings.server.token is None and not is_private(settings.server):
         _log.warning("everybody who can reach %s may change everything: set server.token", settings.server.host)

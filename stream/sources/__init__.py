@@ -11,6 +11,7 @@ thread.stop()
 
 from stream.sources.connection import Limits
 from stream.sources.host_clock import HostClock, SystemClock
+from stream.sources.length import recording_length_s
 from stream.sources.open import open_source
 from stream.sources.source import Source, SourceThread, Surroundings, Wants
 from stream.sources.spec import SourceAddressError, SourceSpec
@@ -31,4 +32,5 @@ __all__ = [
     "SystemClock",
     "Wants",
     "open_source",
+    "recording_length_s",
 ]

@@ -210,6 +210,35 @@ def test_repeated_pictures_are_encoded_once(model: R2Model, monkeypatch: pytest.
     assert batches == [1]
 
 
+@pytest.mark.parametrize("use_tef", [False, True], ids=["cached", "rerun"])
+def test_looking_back_goes_through_the_window_held_and_touches_nothing(use_tef: bool) -> None:
+    """As if the stream had begun with its oldest frame; what is watched goes on as without it, bit by bit."""
+    model, shown = random_model(use_tef=use_tef), frames("a", range(WINDOW_FRAMES + 8))
+    plain, engine = (engine_with(model, a={"goal": GOAL}) for _ in range(2))
+    expected = [observations(plain, [frame])[0] for frame in shown]
+    seen = [observations(engine, [frame])[0] for frame in shown[:-4]]
+    held = engine.copy_window("a")
+    assert held is not None and held.frames == WINDOW_FRAMES
+    back = [engine.look_back(held, {"car": CAR, "goal": GOAL}) for _ in range(2)]
+    for frame in shown[-4:]:
+        seen += observations(engine, [frame])
+        back.append(engine.look_back(held, {"car": CAR, "goal": GOAL}))
+    back += [engine.look_back(held, {"car": CAR, "goal": GOAL}) for _ in range(WINDOW_FRAMES - 6)]
+    assert all(same(one, other, 0.0) for one, other in zip(seen, expected, strict=True))
+    fresh = observations(engine_with(model, a={"car": CAR, "goal": GOAL}), list(shown[-4 - WINDOW_FRAMES : -4]))
+    assert all(same(one, other) for one, other in zip([one for some in back for one in some], fresh, strict=True))
+    with pytest.raises(ValueError, match="gone through"):
+        engine.look_back(held, {"car": CAR})
+
+
+def test_an_empty_window_cannot_be_copied(model: R2Model) -> None:
+    """Nor that of a stream that is not there, nor one after a gap."""
+    engine = engine_with(model, a={"goal": GOAL})
+    assert engine.copy_window("a") is None and engine.copy_window("nowhere") is None
+    observations(engine, [*frames("a", range(3)), Gap("a", 0, "gap")], chunk=4)
+    assert engine.copy_window("a") is None
+
+
 def test_memory_of_a_stream_does_not_grow(model: R2Model) -> None:
     """What windows hold is fixed once the first frame has come, and is freed with the stream."""
     engine = engine_with(model, pitch={"goal": GOAL}, road={"car": CAR})

@@ -11,7 +11,7 @@ from r2model import R2Model
 from stream.engine import Engine, TextError
 from stream.events import MomentEvent
 from stream.query import Query
-from stream.replay import observe_tokens, replay_frames, replay_pictures, replay_tokens
+from stream.replay import observe_frames, observe_tokens, replay_frames, replay_pictures, replay_tokens
 from stream.session import StreamSession
 from stream.types import Frame, Gap, Image, Picture
 from tests.models import FRAME_INTERVAL_S, frames, random_model
@@ -132,6 +132,15 @@ def test_observations_come_tick_by_tick(model: R2Model) -> None:
     assert [len(tick) for tick in ticks] == [3, 3, 3, 1, 1]
     assert [tick[0].now_s for tick in ticks] == [0.5, 1.0, 1.5, 2.0, 2.5]
     assert not engine.streams
+
+
+def test_observations_of_frames_are_those_that_a_replay_is_made_of(model: R2Model) -> None:
+    """Each query after each frame, and the gaps in between; the session is fed nothing."""
+    items: list[Frame | Gap] = [*frames("pitch", range(5)), Gap("pitch", 0, "silent"), *frames("pitch", range(5, 7))]
+    watched = session()
+    results = list(observe_frames(Engine(model), watched, items, batch_frames=2))
+    assert len(results) == 15 and results[10] == items[5]
+    assert watched.ignored_observations == 0 and list(watched.feed_gap()) == []
 
 
 def test_a_replay_leaves_the_engine_as_it_was(model: R2Model) -> None:

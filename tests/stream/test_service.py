@@ -17,6 +17,7 @@ from stream.api import ServiceProtocol
 from stream.engine import Engine, ModelError
 from stream.errors import ConfigError, ConflictError, NotFoundError
 from stream.events import Event, MomentEvent, StreamEvent
+from stream.query import Query
 from stream.service import LOG_FILE, Service
 from stream.settings import parse_settings
 from stream.sources import Source, SourceSpec, Surroundings, open_source
@@ -263,6 +264,21 @@ def test_a_new_query_is_answered_for_the_window_already_held(made: Made, script:
         assert service.stream("live").frames == 12
         opening = moments(events_of(service.store))[0]
         assert opening.data.backfilled and opening.data.onset_to_alert_s is None
+
+
+def test_wordings_are_tested_on_the_window_held_and_nobody_is_told(made: Made, script: Script, until: Until) -> None:
+    """What adding them would have told comes back, and neither log nor queries know of it."""
+    with made.running(streams={"live": LIVE}, queries={"car": CAR}) as service:
+        script.push(8)
+        until(lambda: service.stream("live").frames >= 8)
+        eager = Query.parse("0", EAGER)
+        report = service.test("live", [eager, Query("1", CAR, enter=0.99, exit=0.98)])
+        assert report.frames == 8 and [len(outcome.fired) > 0 for outcome in report.outcomes] == [True, False]
+        assert not moments(events_of(service.store), "0") and [q.query.name for q in service.queries()] == ["car"]
+        with pytest.raises(NotFoundError, match="no stream 'nowhere'"):
+            service.test("nowhere", [eager])
+        with pytest.raises(ConfigError, match=r"queries\.0\.text"):
+            service.test("live", [Query("0", "ball " * 100)])
 
 
 def test_removing_a_query_ends_its_moments_before_it_returns(made: Made, script: Script, until: Until) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stream.errors import ConfigError
-from stream.yaml_document import MAX_BYTES, parse_yaml, read_yaml
+from stream.yaml_document import MAX_BYTES, key_lines, line_of, parse_yaml, read_yaml
 
 
 def test_plain_data_is_read() -> None:
@@ -64,3 +64,29 @@ def test_a_byte_order_mark_is_not_content(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\n")
     assert read_yaml(path) == {"a": 1}
+
+
+def test_every_key_has_its_line() -> None:
+    """By its path; a key of a flow mapping is on the line where it is written."""
+    text = "# settings\nserver:\n  port: 1\nqueries:\n  goal: {text: a,\n    threshold: {enter: 1}}\n"
+    assert key_lines(text) == {
+        "server": 2,
+        "server.port": 3,
+        "queries": 4,
+        "queries.goal": 5,
+        "queries.goal.text": 5,
+        "queries.goal.threshold": 6,
+        "queries.goal.threshold.enter": 6,
+    }
+
+
+def test_a_path_that_is_not_written_has_the_line_of_what_is_around_it() -> None:
+    """A missing key is missing in some mapping."""
+    lines = {"streams": 2, "streams.a": 3}
+    assert [line_of(path, lines) for path in ("streams.a.url", "streams.a", "model", "")] == [3, 3, None, None]
+
+
+@pytest.mark.parametrize("text", ["a: [", "", "just text", "- a\n- b: 1\n", "a: &a {b: *a}", "? [1, 2]\n: 3\n"])
+def test_lines_of_anything_are_found_or_not(text: str) -> None:
+    """Never an error, nor an endless walk."""
+    assert all(line >= 1 for line in key_lines(text).values())

@@ -53,7 +53,7 @@ def test_the_document_lists_every_route(document: dict[str, Any]) -> None:
     renamed = {(path.replace("{stream}", "{x}").replace("{query}", "{x}"), method) for path, method in routes}
     others = {"/v1/events", "/v1/events/sse", "/v1/moments/{moment_id}", "/healthz", "/readyz", "/metrics"}
     others |= {"/v1/sinks", "/v1/sinks/{sink}", "/v1/sinks/{sink}/dead-letters"}
-    posts = {("/v1/sinks/{sink}/dead-letters:redeliver", "post")}
+    posts = {("/v1/sinks/{sink}/dead-letters:redeliver", "post"), ("/v1/queries:test", "post")}
     assert renamed == collections | {(path, "get") for path in others} | posts
 
 
