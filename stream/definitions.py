@@ -56,21 +56,41 @@ class Definitions(Generic[D]):
     ) -> None:
         """Where the file and the store both define a name, the file wins."""
         self._kind = kind
-        self._from_file = frozenset(from_file)
         self._shelf = shelf
+        self._parse = parse
         self._wall_time_s = wall_time_s
-        now_s = wall_time_s()
-        entries = {name: Definition(value, now_s) for name, value in from_file.items()}
-        for name, mapping in shelf.all().items():
+        # Replaced as a whole on every change, so that readers in other threads need no lock.
+        self._entries: Mapping[str, Definition[D]] = MappingProxyType({})
+        self._from_file: frozenset[str] = frozenset()
+        self.take(from_file, self.merge(from_file))
+
+    def merge(self, from_file: Mapping[str, D]) -> dict[str, Definition[D]]:
+        """All definitions, were these the file's; what is as it was keeps its time. Changes nothing.
+
+        Raises:
+            StoreError: those that the API added cannot be read.
+        """
+        kind, entries = self._kind, {name: self._dated(name, value) for name, value in from_file.items()}
+        for name, mapping in self._shelf.all().items():
+            if name in entries and name in self._from_file:
+                continue  # which was said when the file took the name
             if name in entries:
                 _log.warning("the %s '%s' of the settings file hides the one that was added by the API", kind, name)
                 continue
             try:
-                entries[name] = Definition(parse(name, mapping), now_s)
+                entries[name] = self._dated(name, self._parse(name, mapping))
             except ConfigError as error:
                 _log.error("the %s '%s' that was added by the API can no longer be used: %s", kind, name, error)
-        # Replaced as a whole on every change, so that readers in other threads need no lock.
-        self._entries: Mapping[str, Definition[D]] = MappingProxyType(entries)
+        return entries
+
+    def take(self, from_file: Mapping[str, D], merged: Mapping[str, Definition[D]]) -> None:
+        """From now on these are the file's, and `merged`, which `merge` made of them, is all there is."""
+        self._from_file = frozenset(from_file)
+        self._entries = MappingProxyType(dict(merged))
+
+    def _dated(self, name: str, value: D) -> Definition[D]:
+        known = self._entries.get(name)
+        return known if known is not None and known.value == value else Definition(value, self._wall_time_s())
 
     @property
     def names(self) -> frozenset[str]:

@@ -67,6 +67,8 @@ class Metrics:
         self.ws_clients = gauge("ws_clients", "Websocket clients connected now.")
         self.sse_clients = gauge("sse_clients", "Clients of server-sent events connected now.")
         self.backtests = counter("backtests_total", "Backtests over held windows, by result.", "result")
+        self.settings_reloads = counter("settings_reloads_total", "Changes of the settings file, by result.", "result")
+        self.settings_refused = gauge("settings_refused", "1 while the settings file cannot be used as it is now.")
         self.build_info = Info("r2stream_build", "What is running.", registry=registry)
 
     def track_frame_age(self, stream: str, age_s: Callable[[], float]) -> None:

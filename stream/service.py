@@ -22,6 +22,7 @@ from stream.engine import Engine, load_engine
 from stream.errors import ConfigError
 from stream.metrics import Metrics
 from stream.query import Query
+from stream.reconfiguration import Reconfiguration
 from stream.settings import Settings, StreamSettings
 from stream.sinks.sinks import Sinks
 from stream.status import query_status, unwatched_stream
@@ -70,6 +71,9 @@ class Service:
         self._streams = Definitions("stream", settings.streams, store.streams, StreamSettings.parse, wall_time_s)
         self._queries = Definitions("query", settings.queries, store.queries, Query.parse, wall_time_s)
         self._unusable: dict[tuple[Literal["stream", "query"], str], str] = {}
+        self._reconfiguration = Reconfiguration(
+            settings, self._streams, self._queries, self._unusable, self._watching, self._metrics
+        )
         self._changing = threading.RLock()
         self._stopped = False
 
@@ -137,7 +141,25 @@ class Service:
 
     def ready(self) -> Readiness:
         problems = self._watching.problems
-        return Readiness(not problems, problems)
+        return Readiness(not problems, problems, self._reconfiguration.warnings)
+
+    def apply_settings(self, settings: Settings) -> Sequence[str]:
+        """Go on with another settings file, touching only what differs; says what did.
+
+        Raises:
+            ConfigError: something in it cannot be used; nothing has changed then.
+            EngineBusyError, StoreError: it cannot be applied now.
+        """
+        with self._changing:
+            if self._stopped:
+                return ()
+            changes = self._reconfiguration.apply(settings)
+            self._tell_sinks()
+            return changes
+
+    def refuse_settings(self, place: str) -> None:
+        """Note that the settings file cannot be used as it is now; `place` says where, and holds nothing of it."""
+        self._reconfiguration.refuse(place)
 
     def streams(self) -> Sequence[StreamStatus]:
         return [self._stream_status(definition) for definition in self._streams.entries()]

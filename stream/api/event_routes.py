@@ -36,6 +36,7 @@ class Ready(BaseModel):
     """Events can be expected."""
 
     ready: bool
+    warnings: tuple[str, ...] = Field((), description="what should be looked at, though events can be expected")
 
 
 def check_cursor(after: int, latest: int) -> dict[str, object] | None:
@@ -73,8 +74,9 @@ def readyz(service: ServiceDep) -> Ready | Response:
     """The service does its work; 503 says why it does not."""
     readiness = service.ready()
     if not readiness.ready:
-        return problem_response(problem(503, "not_ready", " ".join(readiness.reasons) or "The service is starting."))
-    return Ready(ready=True)
+        reasons = " ".join([*readiness.reasons, *readiness.warnings])
+        return problem_response(problem(503, "not_ready", reasons or "The service is starting."))
+    return Ready(ready=True, warnings=readiness.warnings)
 
 
 @router.get("/metrics", tags=["service"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})

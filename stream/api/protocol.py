@@ -54,10 +54,11 @@ class QueryStatus:
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether events can be expected; `reasons` says in sentences why not."""
+    """Whether events can be expected; `reasons` says in sentences why not. `warnings` are no reason not to."""
 
     ready: bool
     reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class SinksProtocol(Protocol):

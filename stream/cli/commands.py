@@ -48,10 +48,14 @@ def serve(
     device: DeviceOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Watch the configured streams and serve their events over REST and websocket."""
+    """Watch the configured streams and serve their events over REST and websocket; changes of the file are taken up."""
+    from functools import partial
+
     from stream.cli.serve import serve_until_stopped
 
-    serve_until_stopped(_settings(config, host=host, port=port, model=model, device=device, data_dir=data_dir))
+    file = _config_file(config)
+    load = partial(_settings, file, host=host, port=port, model=model, device=device, data_dir=data_dir)
+    serve_until_stopped(load, None if file is None else file.expanduser())
 
 
 def watch(

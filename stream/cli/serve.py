@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Final
 
 from stream.cli.embedded import running
@@ -18,13 +21,22 @@ _LOOK_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
-def serve_until_stopped(settings: Settings) -> None:
-    """Serve until Ctrl-C or SIGTERM. Raises R2StreamError when it cannot begin, or when the API has died."""
+def serve_until_stopped(load: Callable[[], Settings], file: Path | None = None) -> None:
+    """Serve until Ctrl-C or SIGTERM. `load` is called again whenever `file` has changed.
+
+    Raises R2StreamError when it cannot begin, or when the API has died.
+    """
+    settings = load()
     log_to_stderr(logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it would add, we say ourselves
     _log.info("starting with the model %s", settings.model)
-    with stopped_by_user(), running(settings) as server:
+    with stopped_by_user(), ExitStack() as stack:
+        server = stack.enter_context(running(settings))
         _say_what_is_served(settings, server.url)
+        if file is not None:
+            from stream.settings_file import SettingsFile, SettingsWatch
+
+            stack.enter_context(SettingsWatch(SettingsFile(file, load, server.app.state.service)))
         waiting = threading.Event()
         while server.alive:
             waiting.wait(_LOOK_S)

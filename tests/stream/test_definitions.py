@@ -59,3 +59,20 @@ def test_a_kept_definition_that_makes_no_sense_any_more_is_left_out(
     store.queries.save("goal", GOAL.to_mapping())
     assert definitions(store).all() == [GOAL]
     assert "odd" in caplog.text
+
+
+def test_another_file_is_merged_before_it_is_taken(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """What is equal keeps its time, a name that the file lets go is the API's again, and hiding is said once."""
+    now_s = iter(range(100))
+    mine = Definitions("query", {"goal": GOAL}, store.queries, Query.parse, lambda: float(next(now_s)))
+    mine.save(Query("car", "a car"))
+    since_s = mine.entry("goal").since_s
+    file = {"goal": GOAL, "car": Query("car", "a red car")}
+    merged = mine.merge(file)
+    assert mine.entry("car").value.text == "a car" and merged["car"].value.text == "a red car"
+    mine.take(file, merged)
+    assert mine.entry("goal").since_s == since_s and mine.is_from_file("car")
+    mine.merge(file)
+    assert caplog.text.count("hides") == 1
+    mine.take({}, mine.merge({}))
+    assert mine.all() == [Query("car", "a car")] and mine.changeable("car").text == "a car"

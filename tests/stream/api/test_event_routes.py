@@ -80,12 +80,20 @@ def test_a_moment_is_its_newest_event(http: httpx.Client, served: Served, moment
 def test_probes_tell_alive_from_ready(http: httpx.Client, served: Served) -> None:
     """A service that cannot work yet is alive and not ready, and says why."""
     assert http.get("/healthz").json() == {"status": "ok"}
-    assert http.get("/readyz").json() == {"ready": True}
+    assert http.get("/readyz").json() == {"ready": True, "warnings": []}
     served.service.readiness = Readiness(False, ("The model is still loading.",))
     answer = http.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert answer.json()["detail"] == "The model is still loading."
     assert http.get("/healthz").status_code == 200
+
+
+def test_a_warning_does_not_make_a_service_unready(http: httpx.Client, served: Served) -> None:
+    """It is told beside, and with the reasons where there are some."""
+    served.service.readiness = Readiness(True, (), ("Look at the settings file.",))
+    assert http.get("/readyz").json() == {"ready": True, "warnings": ["Look at the settings file."]}
+    served.service.readiness = Readiness(False, ("The engine has stopped.",), ("Look at the settings file.",))
+    assert http.get("/readyz").json()["detail"] == "The engine has stopped. Look at the settings file."
 
 
 def test_metrics_are_served_as_prometheus_reads_them(http: httpx.Client, served: Served) -> None:

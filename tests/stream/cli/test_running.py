@@ -76,6 +76,25 @@ def test_serve_serves_until_it_is_told_to_stop(key: signal.Signals, tmp_path: Pa
     assert (tmp_path / "data" / "events.sqlite3").exists()
 
 
+def test_serve_takes_up_changes_of_its_settings_file(tmp_path: Path, model_file: Path) -> None:
+    """While it runs; options of the command line stay as they are."""
+    port = free_port()
+    file, url = Path("r2stream.yaml"), f"http://127.0.0.1:{port}/v1/queries"
+    seen: list[bool] = []
+    common = f"model: {model_file}\ndata_dir: {tmp_path / 'data'}\nserver: {{port: 1}}\n"
+    file.write_text(common + "queries: {goal: a player scores a goal}\n")
+
+    def taken_up() -> bool:
+        if answers(f"{url}/goal") and not answers(f"{url}/rain"):
+            file.write_text(common + "queries: {goal: a player scores a goal, rain: it rains}\n")
+        seen.append(answers(f"{url}/rain"))
+        return seen[-1]
+
+    with pressed(signal.SIGTERM, taken_up):
+        assert run(["serve", "--port", str(port)]) == 0
+    assert seen[-1], "nobody waited any longer"
+
+
 def test_serve_says_that_the_port_is_taken(
     model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
