@@ -92,10 +92,10 @@ def associate(known: Sequence[Known], seen: Sequence[Span], final: Sequence[Span
     found, swallowed = _separate(known, found)
     rest = [span for index, span in enumerate(seen) if index not in used]
     pieces = _new_pieces(known, found, swallowed, rest, final, rules)
-    new: list[Span] = []
-    for piece in sorted(pieces, key=lambda span: span.start_s):
-        if not _absorb(piece, known, found, swallowed, final, rules.merge_gap_s):
-            new.append(piece)
+    new, before = sorted(pieces, key=lambda span: span.start_s), len(pieces) + 1
+    while len(new) < before:  # A moment that has grown may reach a piece that was too far away.
+        before = len(new)
+        new = [piece for piece in new if not _absorb(piece, known, found, swallowed, final, rules.merge_gap_s)]
     found = [None if index in swallowed else span for index, span in enumerate(found)]
     blocked = [*final, *_extents(known, found, swallowed)]
     return Association(tuple(found), frozenset(swallowed), tuple(_merge(new, blocked, rules)))

@@ -68,6 +68,13 @@ def test_spans_within_the_merge_gap_are_one_moment() -> None:
     assert bounds(associate([], [Span(10, 14, 0.8), Span(15, 18, 0.7)], [], RULES).new) == [(10, 18)]
 
 
+def test_a_moment_in_many_pieces_stays_one() -> None:
+    """It is found again by its strongest piece, and reaches the others one after the other, forwards and backwards."""
+    seen = [Span(13.0, 16.0, 0.9), *(Span(start_s, start_s + 0.5, 0.6) for start_s in (10.0, 11.5, 17.0, 18.5))]
+    result = associate([known(10.0, 16.0)], seen, [], RULES)
+    assert bounds(result.found) == [(10.0, 19.0)] and result.new == ()
+
+
 def test_spans_further_apart_are_several_moments() -> None:
     """In the order of time, whatever their order of score."""
     result = associate([known(10, 14)], [Span(10, 14, 0.8), Span(22, 25, 0.9), Span(16, 18, 0.7)], [], RULES)

@@ -428,3 +428,68 @@ def test_a_score_that_wavers_around_the_threshold_is_one_moment(scores: list[flo
     observations += [observe(t, (10.0, 20.5, 0.5)) for t in ticks(30.0, 21.0)]
     kinds = [update.kind for update in watch(GOAL, observations) if update.kind != "updated"]
     assert kinds == ["started", "ended"]
+
+
+@st.composite
+def flapping(draw: st.DrawFn) -> tuple[Query, list[float]]:
+    """A query, and scores of frames around its thresholds.
+
+    Frames below `exit` come in gaps of at most `merge_gap`; after each gap a frame enters again. Where an end is final
+    as soon as nothing can be merged any more, a gap must be a frame shorter: a frame is seen when it is over.
+    """
+    gap_frames = draw(st.integers(1, 4))
+    query = replace(GOAL, merge_gap_s=gap_frames * FRAME_S, settle_s=draw(st.sampled_from([0.0, 1.0, 2.0, 3.0])))
+    longest = gap_frames if query.settle_s >= query.merge_gap_s + FRAME_S else gap_frames - 1
+    scores: list[float] = []
+    for _ in range(draw(st.integers(1, 8))):
+        scores += draw(st.lists(st.floats(0.0, 0.34), max_size=longest if scores else 0))
+        scores.append(draw(st.floats(0.5, 0.7)))
+        scores += draw(st.lists(st.floats(0.35, 0.7), max_size=3))
+    return query, scores
+
+
+def runs(scores: Sequence[float], exit_score: float) -> list[tuple[float, float, float]]:
+    """The spans that a model finds whose frames have these scores: neighbours of at least `exit`, at their best."""
+    found: list[tuple[float, float, float]] = []
+    for index, score in enumerate(scores):
+        start_s, end_s = 10.0 + index * FRAME_S, 10.0 + (index + 1) * FRAME_S
+        if score < exit_score:
+            continue
+        if found and found[-1][1] == start_s:
+            found[-1] = (found[-1][0], end_s, max(found[-1][2], score))
+        else:
+            found.append((start_s, end_s, score))
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(flapping())
+def test_scores_that_flap_around_the_threshold_are_one_moment(case: tuple[Query, list[float]]) -> None:
+    """Reported once, from its first frame to its last, and never withdrawn."""
+    query, scores = case
+    silence = [0.0] * int(8.0 / FRAME_S)
+    series = [*scores, *silence]
+    looks = [observe(10.0)]
+    for shown in range(1, len(series) + 1):
+        looks.append(observe(10.0 + shown * FRAME_S, *runs(series[:shown], query.exit)))
+    updates = watch(query, looks)
+    kinds = [update.kind for update in updates]
+    assert kinds.count("started") == 1 and kinds[-1] == "ended" and "retracted" not in kinds
+    assert len({update.moment_id for update in updates}) == 1
+    last_s = max(end_s for _, end_s, _ in runs(scores, query.exit))
+    assert (updates[-1].start_s, updates[-1].end_s) == (10.0, last_s)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(0.2, 0.8), min_size=1, max_size=40))
+def test_a_score_that_changes_at_every_look_is_one_moment(scores: list[float]) -> None:
+    """The whole happening, now stronger and now weaker; missing for less than `settle` at a time."""
+    steady = [score if index % 4 else 0.6 for index, score in enumerate(scores)]
+    looks = [observe(10.0)]
+    for shown, score in enumerate(steady, start=1):
+        looks.append(observe(10.0 + shown * FRAME_S, (10.0, 10.0 + shown * FRAME_S, score)))
+    end_s = 10.0 + len(steady) * FRAME_S
+    looks += [observe(end_s + i * FRAME_S, (10.0, end_s, 0.6)) for i in range(1, 8)]
+    updates = watch(GOAL, looks)
+    assert [update.kind for update in updates].count("started") == 1
+    assert (updates[-1].kind, updates[-1].start_s, updates[-1].end_s) == ("ended", 10.0, end_s)
