@@ -48,6 +48,8 @@ def known_keys(place: str) -> set[str]:
         "server": {"server": unknown},
         "stream": {"streams": {"a": {"url": "demo://broadcast", **unknown}}},
         "query": {"queries": {"a": {"text": "a", **unknown}}},
+        "clips": {"clips": unknown},
+        "clip": {"queries": {"a": {"text": "a", "clip": unknown}}},
         "threshold": {"queries": {"a": {"text": "a", "threshold": unknown}}},
     }
     with pytest.raises(ConfigError) as refused:
@@ -63,6 +65,8 @@ def known_keys(place: str) -> set[str]:
         ("## A stream", "stream"),
         ("## A query", "query"),
         ("`threshold`:", "threshold"),
+        ("`clip`:", "clip"),
+        ("## `clips`", "clips"),
     ],
 )
 def test_every_key_is_documented_and_no_other(heading: str, place: str) -> None:
@@ -82,6 +86,7 @@ def test_the_complete_example_shows_the_defaults(tmp_path: Path) -> None:
     written = load_settings(tmp_path / "r2stream.yaml", {})
     bare = parse_settings({"streams": dict.fromkeys(written.streams, "demo://broadcast"), "queries": {"goal": "x"}})
     assert (written.model, written.device, written.server) == (bare.model, bare.device, ServerSettings())
+    assert replace(written.clips, folder=None) == bare.clips and written.clips_dir == written.data_dir / "clips"
     assert replace(written.queries["goal"], text="x", streams=()) == bare.queries["goal"]
     assert all(stream.enabled for stream in written.streams.values())
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from stream.api.clip_routes import router as clip_router
 from stream.api.context import ApiOptions
 from stream.api.event_routes import router as event_router
 from stream.api.guard import Guard
@@ -47,7 +48,7 @@ def create_app(service: ServiceProtocol, options: ApiOptions | None = None) -> F
     app.state.options = options
     app.state.event_sockets = set()
     install(app)
-    for router in (resource_router, event_router, websocket_router):
+    for router in (resource_router, event_router, clip_router, websocket_router):
         app.include_router(router)
     app.add_middleware(Guard, token=options.token, max_body_bytes=options.max_body_bytes)
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 metadata: Final = MetaData()
 
@@ -46,6 +46,17 @@ facts: Final = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", Integer, nullable=False),
+)
+
+clips: Final = Table(
+    "clips",
+    metadata,
+    Column("clip_id", String(64), primary_key=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("told", Boolean, nullable=False, comment="its event is in the log"),
+    Column("bytes", Integer, nullable=False),
+    Column("created_at", Float, nullable=False, comment="Unix seconds"),
+    Column("body", Text, nullable=False, comment="what is known about it, as JSON"),
 )
 
 SCHEMA_VERSION: Final = 1

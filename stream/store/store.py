@@ -11,6 +11,7 @@ from typing import Final
 
 from stream.errors import NotFoundError
 from stream.events import Event
+from stream.store.clips import ClipShelf
 from stream.store.database import Database
 from stream.store.definitions import Definitions
 from stream.store.event_log import (
@@ -51,6 +52,7 @@ class Store:
         self._max_events = max_events
         self.streams = Definitions(self._database, "stream")
         self.queries = Definitions(self._database, "query")
+        self.clips = ClipShelf(self._database)
         try:
             with self._database.reading() as connection:
                 latest = newest_cursor(connection)

@@ -52,7 +52,10 @@ def test_the_document_lists_every_route(document: dict[str, Any]) -> None:
     }
     renamed = {(path.replace("{stream}", "{x}").replace("{query}", "{x}"), method) for path, method in routes}
     others = {"/v1/events", "/v1/moments/{moment_id}", "/healthz", "/readyz", "/metrics"}
-    assert renamed == collections | {(path, "get") for path in others}
+    files = ("clip.mp4", "clip.webm", "thumbnail.jpg")
+    others |= {f"/v1/{place}/{{clip_id}}/{file}" for place in ("moments", "clips") for file in files}
+    others |= {"/v1/clips/{clip_id}"}
+    assert renamed == collections | {("/v1/clips", "post")} | {(path, "get") for path in others}
 
 
 def test_every_error_is_declared_as_a_problem(document: dict[str, Any]) -> None:
