@@ -4,6 +4,7 @@ from .client import Client
 from .errors import ClientError
 from .event_stream import EventStream
 from .messages import (
+    Clip,
     Event,
     EventPage,
     Instant,
@@ -11,6 +12,7 @@ from .messages import (
     QueryChanges,
     QueryInfo,
     QueryOptions,
+    Rolls,
     StreamChanges,
     StreamInfo,
     StreamOptions,
@@ -20,6 +22,7 @@ from .messages import (
 __all__ = [
     "Client",
     "ClientError",
+    "Clip",
     "Event",
     "EventPage",
     "EventStream",
@@ -28,6 +31,7 @@ __all__ = [
     "QueryChanges",
     "QueryInfo",
     "QueryOptions",
+    "Rolls",
     "StreamChanges",
     "StreamInfo",
     "StreamOptions",

@@ -42,6 +42,7 @@ def build_app() -> typer.Typer:
     app.command("demo")(commands.demo)
     app.command("watch")(commands.watch)
     app.command("serve")(commands.serve)
+    app.command("clip")(commands.clip)
     app.command("doctor")(commands.doctor)
     app.command("bench")(commands.bench)
     events = _group("What a running service has seen.")

@@ -104,6 +104,24 @@ def events_tail(
         asyncio.run(tail(url or _default_url(), token, wish, Console(highlight=False)))
 
 
+def clip(
+    moment_id: Annotated[str, typer.Argument(metavar="MOMENT_ID", help="As events and `events tail --json` name it.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="MOMENT_ID.mp4 or .webm")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="The service.", show_default="http://127.0.0.1:8642")] = None,
+    token: Annotated[
+        str | None, typer.Option(help="The service's token, if it asks for one.", envvar="R2STREAM_TOKEN")
+    ] = None,
+) -> None:
+    """Download the clip of a moment."""
+    import asyncio
+
+    from stream.cli.fetching import fetch_clip
+
+    print(asyncio.run(fetch_clip(url or _default_url(), token, moment_id, out)))
+
+
 def doctor(
     config: ConfigOption = None,
     host: HostOption = None,

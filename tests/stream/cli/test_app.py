@@ -46,7 +46,7 @@ def test_a_wrong_command_line_exits_with_2(arguments: list[str], capsys: pytest.
     assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["demo", "watch", "serve", "doctor", "bench", "events tail", "train demo"])
+@pytest.mark.parametrize("command", ["demo", "watch", "serve", "doctor", "bench", "events tail", "clip", "train demo"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With -h as with --help."""
     assert run([*command.split(), "-h"]) == 0
