@@ -5,6 +5,7 @@ from .client import Client
 from .errors import ClientError
 from .event_stream import EventStream
 from .messages import (
+    Clip,
     DeadLetter,
     Event,
     EventPage,
@@ -13,6 +14,7 @@ from .messages import (
     QueryChanges,
     QueryInfo,
     QueryOptions,
+    Rolls,
     SinkInfo,
     StreamChanges,
     StreamInfo,
@@ -25,6 +27,7 @@ __all__ = [
     "BestSpan",
     "Client",
     "ClientError",
+    "Clip",
     "DeadLetter",
     "Event",
     "EventPage",
@@ -37,6 +40,7 @@ __all__ = [
     "QueryChanges",
     "QueryInfo",
     "QueryOptions",
+    "Rolls",
     "SinkInfo",
     "StreamChanges",
     "StreamInfo",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, Unpack
 from urllib.parse import quote, urlsplit
@@ -16,6 +19,7 @@ from .backtest import Backtest, Wording, parse_backtest
 from .errors import ClientError, problem_error
 from .event_stream import EventStream, Wanted, as_names
 from .messages import (
+    Clip,
     DeadLetter,
     Event,
     EventPage,
@@ -27,6 +31,7 @@ from .messages import (
     StreamChanges,
     StreamInfo,
     StreamOptions,
+    parse_clip,
     parse_dead_letter,
     parse_event,
     parse_page,
@@ -147,6 +152,42 @@ class Client:
         """The newest event about one moment."""
         return parse_event(await self._call("GET", _path("moments", moment_id)))
 
+    async def clip(self, moment_id: str) -> bytes:
+        """The video file of a moment, or of a clip that was asked for, once it is ready."""
+        async with self._file(await self._clip_url(moment_id)) as response:
+            return await response.aread()
+
+    async def save_clip(self, moment_id: str, path: Path | str) -> int:
+        """Write that file to `path`, whole or not at all; how many bytes it has."""
+        target = Path(path)
+        part = target.with_name(target.name + ".part")
+        size_bytes = 0
+        async with self._file(await self._clip_url(moment_id)) as response:
+            try:
+                with part.open("wb") as out:
+                    async for piece in response.aiter_bytes():
+                        size_bytes += out.write(piece)
+                part.replace(target)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+        return size_bytes
+
+    async def thumbnail(self, moment_id: str) -> bytes:
+        """The picture of a moment's clip, as JPEG."""
+        url = (await self.clip_info(moment_id)).thumbnail_url
+        async with self._file(url or f"{_path('clips', moment_id)}/thumbnail.jpg") as response:
+            return await response.aread()
+
+    async def clip_info(self, clip_id: str) -> Clip:
+        """How a clip is doing; a moment's clip has the moment's id."""
+        return parse_clip(await self._call("GET", _path("clips", clip_id)))
+
+    async def add_clip(self, stream: str, start: datetime | float, end: datetime | float) -> Clip:
+        """Cut a clip of a stream: from one time to another, both with a time zone, or both in media time."""
+        span = {"start": _as_time(start), "end": _as_time(end)}
+        return parse_clip(await self._call("POST", "/v1/clips", {"stream": stream, **span}))
+
     async def event_page(
         self,
         after: int = 0,
@@ -186,6 +227,25 @@ class Client:
             close_timeout=CLOSE_TIMEOUT_S,
         )
 
+    async def _clip_url(self, clip_id: str) -> str:
+        """Where the file is, or where the server says why there is none."""
+        return (await self.clip_info(clip_id)).url or f"{_path('clips', clip_id)}/clip.mp4"
+
+    @asynccontextmanager
+    async def _file(self, url: str) -> AsyncIterator[httpx.Response]:
+        try:
+            async with self._http.stream("GET", url) as response:
+                if response.status_code >= 300:
+                    raise problem_error(await response.aread(), response.status_code)
+                yield response
+        except httpx.HTTPError as error:
+            raise self._network_error(error, self._timeout_s) from error
+
+    def _network_error(self, error: httpx.HTTPError, timeout_s: float) -> ClientError:
+        if isinstance(error, httpx.TimeoutException):
+            return ClientError("timeout", f"{self._base_url} did not answer within {timeout_s:g} s.")
+        return ClientError("unreachable", f"Cannot reach {self._base_url} ({error}); is r2stream serving?")
+
     async def _call(
         self,
         method: str,
@@ -197,12 +257,8 @@ class Client:
         timeout_s = timeout_s or self._timeout_s
         try:
             response = await self._http.request(method, path, json=body, params=params, timeout=timeout_s)
-        except httpx.TimeoutException as error:
-            raise ClientError("timeout", f"{self._base_url} did not answer within {timeout_s:g} s.") from error
         except httpx.HTTPError as error:
-            raise ClientError(
-                "unreachable", f"Cannot reach {self._base_url} ({error}); is r2stream serving?"
-            ) from error
+            raise self._network_error(error, timeout_s) from error
         if response.status_code >= 300:
             raise problem_error(response.content, response.status_code)
         if not response.content:
@@ -214,6 +270,10 @@ class Client:
         if not isinstance(answer, dict):
             raise ClientError("protocol", f"{self._base_url} answered something else than an object.")
         return answer
+
+
+def _as_time(time: datetime | float) -> str | float:
+    return time.isoformat() if isinstance(time, datetime) else time
 
 
 def _path(collection: str, name: str) -> str:

@@ -20,6 +20,13 @@ class Threshold(TypedDict, total=False):
     exit: float
 
 
+class Rolls(TypedDict, total=False):
+    """How much a clip shows before its moment and after it; seconds, or text such as `"500ms"`."""
+
+    pre_roll: float | str
+    post_roll: float | str
+
+
 class QueryOptions(TypedDict, total=False):
     """Everything about a query but its name and text. Durations are seconds, or text such as `"500ms"`."""
 
@@ -31,6 +38,8 @@ class QueryOptions(TypedDict, total=False):
     cooldown: float | str
     settle: float | str
     confirm_frames: int
+    clip: Rolls | bool
+    """False cuts no clips of its moments."""
     enabled: bool
     deliver: list[str]
     """Sinks that get its events, instead of every sink."""
@@ -90,6 +99,27 @@ class Moment:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A video file, of a moment or of a time that was asked for. A moment's clip has the moment's id."""
+
+    clip_id: str
+    moment_id: str | None
+    stream: str
+    query: str | None
+    state: str
+    """`pending`, `ready`, `failed` or `removed`."""
+    reason: str | None
+    """Why there is no file; None when there is one, or will be."""
+    url: str | None
+    """Where the server answers with the file, once it is ready."""
+    thumbnail_url: str | None
+    start: Instant
+    """What the file shows from; while there is none, what was asked for."""
+    end: Instant
+    bytes: int | None
+
+
+@dataclass(frozen=True)
 class Event:
     """One message of the log. `cursor` says where to go on from; `kind` is for example `moment.started`."""
 
@@ -99,6 +129,8 @@ class Event:
     time: datetime
     stream: str
     moment: Moment | None
+    clip: Clip | None
+    """What a `clip.ready` or `clip.failed` is about."""
     raw: Json = field(repr=False, compare=False)
 
     @property
@@ -192,6 +224,7 @@ def parse_event(body: Json) -> Event:
         time=_time(_get(body, "time", str)),
         stream=_get(body, "source", str).removeprefix("/streams/"),
         moment=_parse_moment(data) if kind.startswith("moment.") else None,
+        clip=parse_clip(data) if kind.startswith("clip.") else None,
         raw=body,
     )
 
@@ -234,6 +267,23 @@ def parse_query(body: Json) -> QueryInfo:
         state=_get(body, "state", str),
         reason=body.get("reason"),
         raw=body,
+    )
+
+
+def parse_clip(data: Json) -> Clip:
+    """One clip and how it is doing."""
+    return Clip(
+        clip_id=_get(data, "clip_id", str),
+        moment_id=data.get("moment_id"),
+        stream=_get(data, "stream", str),
+        query=data.get("query"),
+        state=_get(data, "state", str),
+        reason=data.get("reason"),
+        url=data.get("url"),
+        thumbnail_url=data.get("thumbnail_url"),
+        start=_parse_instant(_get(data, "start", dict)),
+        end=_parse_instant(_get(data, "end", dict)),
+        bytes=data.get("bytes"),
     )
 
 

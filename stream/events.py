@@ -21,6 +21,7 @@ StreamStateName = Literal["online", "offline", "stalled"]
 MomentEventType = Literal[
     "r2stream.moment.started", "r2stream.moment.updated", "r2stream.moment.ended", "r2stream.moment.retracted"
 ]
+ClipEventType = Literal["r2stream.clip.ready", "r2stream.clip.failed"]
 StreamEventType = Literal["r2stream.stream.online", "r2stream.stream.offline", "r2stream.stream.stalled"]
 
 
@@ -40,10 +41,14 @@ class Instant(_Body):
     """True once it will never change."""
 
 
+ClipState = Literal["none", "pending", "ready", "failed", "removed"]
+"""`pending` until the moment has ended and the file is complete; `removed` once retention has taken the file."""
+
+
 class ClipInfo(_Body):
     """The video file cut out for a moment, if one is asked for."""
 
-    state: Literal["none", "pending", "ready", "failed"] = "none"
+    state: ClipState = "none"
     url: str | None = None
 
 
@@ -57,6 +62,8 @@ class MomentData(_Body):
     state: MomentState
     stream: str
     query: str
+    epoch: int = 0
+    """Which connection of the stream its media times belong to."""
     text: str
     score: Score
     start: Instant
@@ -71,6 +78,26 @@ class MomentData(_Body):
     model: str
     clip: ClipInfo = ClipInfo()
     thumbnail_url: str | None = None
+
+
+class ClipData(_Body):
+    """A clip: the video file of a moment, or of a time that somebody asked for."""
+
+    clip_id: str
+    """A moment's clip has the moment's id."""
+    moment_id: str | None
+    stream: str
+    query: str | None
+    state: ClipState
+    reason: str | None
+    """Why there is no file; None when there is one, or will be."""
+    url: str | None
+    thumbnail_url: str | None
+    container: Literal["mp4", "webm"] | None
+    start: Instant
+    """What the file shows from, or was asked for while there is none; final once it is ready."""
+    end: Instant
+    bytes: int | None
 
 
 class StreamData(_Body):
@@ -111,6 +138,13 @@ class MomentEvent(_Envelope):
     data: MomentData
 
 
+class ClipEvent(_Envelope):
+    """A clip is complete, or will never be."""
+
+    type: ClipEventType
+    data: ClipData
+
+
 class StreamEvent(_Envelope):
     """A stream's state changed."""
 
@@ -118,7 +152,7 @@ class StreamEvent(_Envelope):
     data: StreamData
 
 
-Event = MomentEvent | StreamEvent
+Event = MomentEvent | ClipEvent | StreamEvent
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
@@ -156,14 +190,16 @@ def rfc3339(time_s: float) -> str:
     return datetime.fromtimestamp(round(time_s, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def moment_event(update: MomentUpdate, *, text: str, model: str, time_s: float) -> MomentEvent:
-    """The event for one revision of a moment, emitted at Unix time `time_s`."""
+def moment_event(update: MomentUpdate, *, text: str, model: str, time_s: float, with_clip: bool = False) -> MomentEvent:
+    """The event for one revision of a moment, emitted at Unix time `time_s`; `with_clip` when one will be cut."""
+    pending = with_clip and update.state is not State.RETRACTED
     data = MomentData(
         moment_id=update.moment_id,
         revision=update.revision,
         state=_MOMENT_STATES[update.state],
         stream=update.stream,
         query=update.query,
+        epoch=update.epoch,
         text=text,
         score=round(update.score, 4),
         start=_instant(update.start_s, update, update.start_final),
@@ -173,11 +209,30 @@ def moment_event(update: MomentUpdate, *, text: str, model: str, time_s: float) 
         backfilled=update.backfilled,
         reason=update.reason,
         model=model,
+        clip=ClipInfo(state="pending") if pending else ClipInfo(),
     )
     return MomentEvent(
         id=f"{update.moment_id}.{update.revision}",
         source=f"/streams/{update.stream}",
         type=_MOMENT_TYPES[update.kind],
+        time=rfc3339(time_s),
+        data=data,
+    )
+
+
+def with_clip(event: MomentEvent, clip: ClipData) -> MomentEvent:
+    """The same event, with what is known of the moment's clip now."""
+    info = ClipInfo(state=clip.state, url=clip.url)
+    data = event.data.model_copy(update={"clip": info, "thumbnail_url": clip.thumbnail_url})
+    return event.model_copy(update={"data": data})
+
+
+def clip_event(data: ClipData, *, time_s: float) -> ClipEvent:
+    """The event for a clip that is `ready` or has `failed`, at Unix time `time_s`. A clip has one such event."""
+    return ClipEvent(
+        id=f"clip-{data.clip_id}"[:64],
+        source=f"/streams/{data.stream}",
+        type="r2stream.clip.ready" if data.state == "ready" else "r2stream.clip.failed",
         time=rfc3339(time_s),
         data=data,
     )

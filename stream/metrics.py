@@ -62,6 +62,8 @@ class Metrics:
             "event_latency_seconds", "From a moment's onset, a frame or a score to the next stage.", _LATENCY_S, "stage"
         )
         self.moments = counter("moments_total", "Moments by outcome.", "stream", "query", "outcome")
+        self.clips = counter("clips_total", "Clips by what became of them.", "result")
+        self.clip_seconds = histogram("clip_seconds", "Cutting one clip, with its thumbnail.", _FAST_S)
         self.deliveries = counter("deliveries_total", "Events handed to a sink, by result.", "sink", "result")
         self.delivery_queue = gauge("delivery_queue", "Events of the log that the sink has not come to yet.", "sink")
         self.ws_clients = gauge("ws_clients", "Websocket clients connected now.")

@@ -16,6 +16,17 @@ EXIT_RATIO = 0.7
 """`exit` is this share of `enter` when only `enter` is given."""
 
 
+MAX_ROLL_S = 300.0
+
+
+@dataclass(frozen=True)
+class Rolls:
+    """How much a clip shows before its moment starts and after it ends."""
+
+    pre_roll_s: float = 2.0
+    post_roll_s: float = 2.0
+
+
 @dataclass(frozen=True)
 class Query:
     """A sentence watched until removed. Any value of this class is valid: the constructor raises ConfigError."""
@@ -40,6 +51,8 @@ class Query:
     """How long an end must lie in the past, or the evidence be missing, before a moment becomes final."""
     confirm_frames: int = 1
     """A moment must be seen in this many groundings in a row before it is reported."""
+    clip: Rolls | None = Rolls()
+    """The clip that is cut for each moment; None cuts none."""
     enabled: bool = True
     deliver: tuple[str, ...] | None = None
     """Sinks that get its events; None means every sink. Clients of the API choose for themselves."""
@@ -71,6 +84,9 @@ class Query:
             raise ConfigError("durations must be finite and 0 or more", path=self._path())
         if self.confirm_frames < 1:
             raise ConfigError(f"must be at least 1, not {self.confirm_frames}", path=self._path("confirm_frames"))
+        rolls_s = (self.clip.pre_roll_s, self.clip.post_roll_s) if self.clip else ()
+        if not all(0 <= roll_s <= MAX_ROLL_S for roll_s in rolls_s):
+            raise ConfigError(f"pre_roll and post_roll must be at most {MAX_ROLL_S:g} s", path=self._path("clip"))
 
     def _path(self, key: str = "") -> str:
         return f"queries.{self.name}.{key}" if key else f"queries.{self.name}"
@@ -104,6 +120,7 @@ class Query:
             cooldown_s=section.duration_s("cooldown", Query.cooldown_s),
             settle_s=section.duration_s("settle", Query.settle_s),
             confirm_frames=section.integer("confirm_frames", Query.confirm_frames),
+            clip=_rolls(section),
             enabled=section.boolean("enabled", Query.enabled),
             deliver=_deliver(section),
         )
@@ -122,6 +139,7 @@ class Query:
             "cooldown": self.cooldown_s,
             "settle": self.settle_s,
             "confirm_frames": self.confirm_frames,
+            "clip": {"pre_roll": self.clip.pre_roll_s, "post_roll": self.clip.post_roll_s} if self.clip else False,
             "enabled": self.enabled,
             "deliver": None if self.deliver is None else list(self.deliver),
         }
@@ -129,9 +147,10 @@ class Query:
     def patched(self, changes: Mapping[str, object]) -> Query:
         """This query with some keys of its mapping replaced; null resets a key to its default. Raises ConfigError."""
         merged = {**self.to_mapping(), **changes}
-        old, new = self.to_mapping()["threshold"], changes.get("threshold")
-        if isinstance(old, dict) and isinstance(new, Mapping):
-            merged["threshold"] = {**old, **new}
+        for key in ("threshold", "clip"):
+            old, new = self.to_mapping()[key], changes.get(key)
+            if isinstance(old, dict) and isinstance(new, Mapping):
+                merged[key] = {**old, **new}
         return Query.parse(self.name, merged)
 
 
@@ -142,6 +161,17 @@ def _thresholds(section: Section) -> tuple[float, float]:
     exit_ = threshold.number("exit", round(enter * EXIT_RATIO, 6))
     threshold.refuse_unknown()
     return enter, exit_
+
+
+def _rolls(section: Section) -> Rolls | None:
+    """`false` is no clip, `true` one with the default rolls."""
+    written = section.raw("clip")
+    if isinstance(written, bool):
+        return Rolls() if written else None
+    clip = section.section("clip")
+    rolls = Rolls(clip.duration_s("pre_roll", Rolls.pre_roll_s), clip.duration_s("post_roll", Rolls.post_roll_s))
+    clip.refuse_unknown()
+    return rolls
 
 
 def _streams(section: Section) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from stream.api.protocol import StreamState, StreamStatus
+from stream.api.protocol import ClipsStatus, StreamState, StreamStatus
+from stream.clips.ring import PacketRing
+from stream.clips.rings import Rings
 from stream.engine_thread import EngineThread, Result
 from stream.events import Event, StreamStateName, stream_event
 from stream.metrics import Metrics
@@ -49,6 +51,7 @@ class Machinery:
     engine: EngineThread
     recorder: Recorder
     metrics: Metrics
+    rings: Rings
     wall_time_s: Callable[[], float] = time.time
     monotonic_s: Callable[[], float] = time.monotonic
 
@@ -75,8 +78,12 @@ class StreamRunner:
         self._reconnects: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._decode_seconds = 0.0
-        surroundings = Surroundings(wants=self._wants, on_state=self._on_state, first_epoch=first_epoch)
+        self._ring = machinery.rings.ring(settings.name)
+        surroundings = Surroundings(
+            wants=self._wants, on_state=self._on_state, first_epoch=first_epoch, ring=self._ring
+        )
         self.source = open_source(settings.source_address, surroundings, pace=settings.pace)
+        self.session.cuts_clips = self._clips_status().state == "on"
         self._thread = SourceThread(settings.name, self.source, self._take)
         self._wait_s = FAST_WAIT_S if self.source.spec.pace == "fast" else 0.0
 
@@ -86,6 +93,7 @@ class StreamRunner:
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
+        self._machinery.rings.keep(self.name)
         metrics = self._machinery.metrics
         metrics.stream_up.labels(self.name).set(0)
         metrics.track_frame_age(self.name, self._age_for_metrics)
@@ -131,7 +139,13 @@ class StreamRunner:
             frame_age_s=self.frame_age_s(),
             transport=self.settings.transport,
             pace=self.settings.pace,
+            clips=self._clips_status(),
         )
+
+    def _clips_status(self) -> ClipsStatus:
+        if self.source.no_packets is not None:
+            return ClipsStatus("off", self.source.no_packets)
+        return _ring_status(self._ring)
 
     def _age_for_metrics(self) -> float:
         age_s = self.frame_age_s()
@@ -203,6 +217,17 @@ class StreamRunner:
 
 def _reason(state: SourceState) -> str | None:
     return state.reason or ("The recording is over." if state.name == "ended" else None)
+
+
+def _ring_status(ring: PacketRing | None) -> ClipsStatus:
+    if ring is None:
+        return ClipsStatus("off", "No video is kept: clips.memory_per_stream of the settings is 0.")
+    tracks = ring.tracks
+    if tracks is not None and tracks.container is None:
+        codec = tracks.video.codec
+        reason = f"Clips of {codec} would have to be encoded anew; have the source send H.264, H.265, VP8 or VP9."
+        return ClipsStatus("off", reason)
+    return ClipsStatus("on", None, ring.held_s, ring.bytes)
 
 
 def _feed(session: StreamSession, results: Sequence[Result], now_s: float) -> Sequence[Event]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from stream.durations import parse_duration_s
 from stream.errors import ConfigError
+from stream.sizes import parse_size_bytes
 
 NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
@@ -90,6 +91,15 @@ class Section:
             return default
         try:
             return parse_duration_s(value)
+        except ValueError as error:
+            raise ConfigError(str(error), path=self.at(key)) from None
+
+    def size_bytes(self, key: str, default: int) -> int:
+        value = self._get(key)
+        if value is None:
+            return default
+        try:
+            return parse_size_bytes(value)
         except ValueError as error:
             raise ConfigError(str(error), path=self.at(key)) from None
 

@@ -15,13 +15,17 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from stream.api.protocol import QueryStatus, Readiness, StreamStatus
+from stream.api.protocol import Clips, QueryStatus, Readiness, StreamStatus
 from stream.backtest import BacktestReport
+from stream.clips.desk import ClipDesk
+from stream.clips.folder import ClipFolder
+from stream.clips.rings import Rings
+from stream.clips.writer import ClipWriter, Clocks, Retention
 from stream.definitions import Definition, Definitions
 from stream.engine import Engine, load_engine
 from stream.errors import ConfigError
 from stream.metrics import Metrics
-from stream.query import Query
+from stream.query import Query, Rolls
 from stream.reconfiguration import Reconfiguration
 from stream.settings import Settings, StreamSettings
 from stream.sinks.sinks import Sinks
@@ -66,10 +70,12 @@ class Service:
         self._store = store
         self._metrics = Metrics()
         self._metrics.build_info.info({"version": version("r2stream"), "model": engine.name})
-        self._watching = Watching(engine, store, self._metrics, wall_time_s, monotonic_s)
+        rings = Rings(settings.clips.memory_per_stream, monotonic_s)
+        self._watching = Watching(engine, store, self._metrics, rings, wall_time_s, monotonic_s)
         self._sinks = Sinks(settings.sinks, store, self._metrics, wall_time_s)
         self._streams = Definitions("stream", settings.streams, store.streams, StreamSettings.parse, wall_time_s)
         self._queries = Definitions("query", settings.queries, store.queries, Query.parse, wall_time_s)
+        self._clip_writer, self._clips = self._make_clips(rings, Clocks(wall_time_s, monotonic_s))
         self._unusable: dict[tuple[Literal["stream", "query"], str], str] = {}
         self._reconfiguration = Reconfiguration(
             settings, self._streams, self._queries, self._unusable, self._watching, self._metrics
@@ -113,6 +119,10 @@ class Service:
     def sinks(self) -> Sinks:
         return self._sinks
 
+    @property
+    def clips(self) -> Clips:
+        return self._clips
+
     def start(self) -> None:
         """Watch everything that is defined; returns at once, while sources connect.
 
@@ -121,6 +131,7 @@ class Service:
         """
         with self._changing:
             self._watching.start()
+            self._clip_writer.start()
             try:
                 self._sinks.start()
                 self._begin()
@@ -134,7 +145,8 @@ class Service:
             if self._stopped:
                 return True
             self._stopped = True
-            ended = self._watching.stop()
+            # The clips of what has ended just now come last, and sinks still hear of them.
+            ended = self._watching.stop() & self._clip_writer.stop()
             ended = self._sinks.stop() and ended
             self._store.close()
             return ended
@@ -214,6 +226,15 @@ class Service:
     def test(self, stream: str, queries: Sequence[Query]) -> BacktestReport:
         self._streams.entry(stream)
         return self._watching.test(stream, queries)
+
+    def _make_clips(self, rings: Rings, clocks: Clocks) -> tuple[ClipWriter, ClipDesk]:
+        folder = ClipFolder(self.settings.clips_dir)
+        retention = Retention(self.settings.clips.max_bytes, self.settings.clips.max_age_s)
+        writer = ClipWriter(self._store, rings, folder, retention, self._metrics, self._rolls, clocks)
+        return writer, ClipDesk(self._store, rings, folder, writer, clocks)
+
+    def _rolls(self, query: str) -> Rolls | None:
+        return next((defined.clip for defined in self._queries.all() if defined.name == query), None)
 
     def _set_stream(self, stream: StreamSettings) -> StreamStatus:
         """Checked first, then kept, then watched: what cannot be a source changes nothing."""

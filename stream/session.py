@@ -34,6 +34,8 @@ class StreamSession:
         self.sampler = Sampler(stream, frame_interval_s)
         self.ignored_observations = 0
         """Observations of queries that are not watched: they were removed while the engine was at work."""
+        self.cuts_clips = False
+        """Whether there is anything to cut clips from; set before the first observation."""
         self._model = model
         self._namespace = namespace
         self._trackers: dict[str, Tracker] = {}
@@ -107,8 +109,11 @@ class StreamSession:
 
     def _events(self, tracker: Tracker, updates: list[MomentUpdate], time_s: float | None) -> list[MomentEvent]:
         emitted_s = self._wall_time_s if time_s is None else time_s
-        text = tracker.query.text
-        return [moment_event(update, text=text, model=self._model, time_s=emitted_s) for update in updates]
+        query, clips = tracker.query, self.cuts_clips and tracker.query.clip is not None
+        return [
+            moment_event(update, text=query.text, model=self._model, time_s=emitted_s, with_clip=clips)
+            for update in updates
+        ]
 
 
 def _lag_s(observation: Observation, time_s: float | None) -> float:

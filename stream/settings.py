@@ -114,6 +114,32 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True)
+class ClipSettings:
+    """Clips: where they are kept, how many, and how much video is held to cut them from."""
+
+    folder: Path | None = None
+    """None: `clips` inside the data directory."""
+    max_bytes: int = 10 << 30
+    """The oldest clips go when all of them together are larger."""
+    max_age_s: float = 7 * 24 * 3600.0
+    memory_per_stream: int = 64 << 20
+    """Bytes of encoded video that each stream keeps in memory; 0 keeps none, and no clips are cut."""
+
+    @staticmethod
+    def parse(section: Section) -> ClipSettings:
+        """Read the section `clips`. Raises ConfigError."""
+        folder = section.text("folder", "").strip()
+        settings = ClipSettings(
+            folder=Path(folder).expanduser() if folder else None,
+            max_bytes=section.size_bytes("max_bytes", ClipSettings.max_bytes),
+            max_age_s=section.duration_s("max_age", ClipSettings.max_age_s),
+            memory_per_stream=section.size_bytes("memory_per_stream", ClipSettings.memory_per_stream),
+        )
+        section.refuse_unknown()
+        return settings
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything one service is told at its start."""
 
@@ -127,9 +153,15 @@ class Settings:
     """The URL of a PostgreSQL database for all that; None is a SQLite file in `data_dir`. May hold a password."""
     retention: RetentionSettings = RetentionSettings()
     server: ServerSettings = ServerSettings()
+    clips: ClipSettings = ClipSettings()
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
     queries: Mapping[str, Query] = field(default_factory=dict)
     sinks: Mapping[str, SinkSettings] = field(default_factory=dict)
+
+    @property
+    def clips_dir(self) -> Path:
+        """Where clips are kept."""
+        return self.clips.folder or self.data_dir / "clips"
 
 
 def load_settings(path: Path | str | None, environ: Mapping[str, str]) -> Settings:
@@ -165,6 +197,7 @@ def parse_settings(document: object, overrides: Mapping[str, str] | None = None)
             port=_port(server, overrides),
             token=_text(server, "token", "", overrides) or None,
         ),
+        clips=ClipSettings.parse(top.section("clips")),
         streams={name: StreamSettings.parse(name, value) for name, value in top.section("streams").entries()},
         queries={name: Query.parse(name, value) for name, value in top.section("queries").entries()},
         sinks={name: parse_sink(name, value) for name, value in top.section("sinks").entries()},

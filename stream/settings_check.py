@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from stream.errors import ConfigError
+from stream.query import Query
 from stream.settings import ServerSettings, Settings, load_settings, parse_settings
+from stream.sinks.settings import check_deliver
 from stream.sources import SourceSpec
 from stream.yaml_document import key_lines, line_of, read_yaml
 
@@ -72,23 +74,35 @@ def _remark(error: ConfigError, lines: Mapping[str, int]) -> Remark:
 
 
 def _document_mistakes(document: object) -> Iterator[ConfigError]:
-    """The first mistake of the top, and of each stream and query."""
+    """The first mistake of the top, and of each stream, query and sink."""
     if not isinstance(document, Mapping):
         yield from _mistake(document)
         return
-    yield from _mistake({**document, "streams": None, "queries": None})
-    for kind in ("streams", "queries"):
+    yield from _mistake({**document, "streams": None, "queries": None, "sinks": None})
+    sinks = document.get("sinks")
+    for kind in ("streams", "queries", "sinks"):
         entries = document.get(kind)
-        if isinstance(entries, Mapping):
-            for name, value in entries.items():
-                yield from _mistake({kind: {name: value}})
-        else:
+        if not isinstance(entries, Mapping):
             yield from _mistake({kind: entries})
+            continue
+        for name, value in entries.items():
+            if kind == "queries":
+                yield from _query_mistake(name, value, sinks if isinstance(sinks, Mapping) else {})
+            else:
+                yield from _mistake({kind: {name: value}})
 
 
 def _mistake(document: object) -> Iterator[ConfigError]:
     try:
         parse_settings(document)
+    except ConfigError as error:
+        yield error
+
+
+def _query_mistake(name: str, written: object, sinks: Collection[str]) -> Iterator[ConfigError]:
+    """Its sinks have to be there; whether they can be used is another matter."""
+    try:
+        check_deliver(Query.parse(name, written), sinks)
     except ConfigError as error:
         yield error
 

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from stream.backtest import BacktestReport
 from stream.backtester import Backtester
+from stream.clips.rings import Rings
 from stream.engine import Engine, TextError
 from stream.engine_thread import EngineThread, Outlets, Result
 from stream.errors import ConfigError
@@ -47,6 +48,7 @@ class Watching:
         engine: Engine,
         store: Store,
         metrics: Metrics,
+        rings: Rings,
         wall_time_s: Callable[[], float] = time.time,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -55,7 +57,7 @@ class Watching:
         outlets = Outlets(results=self._on_results, fault=self._on_fault)
         self._engine = EngineThread(engine, outlets, metrics, wall_time_s=wall_time_s)
         self._backtester = Backtester(self._engine, metrics, self.check_text, model=engine.name)
-        self._machinery = Machinery(self._engine, self._recorder, metrics, wall_time_s, monotonic_s)
+        self._machinery = Machinery(self._engine, self._recorder, metrics, rings, wall_time_s, monotonic_s)
         # Replaced as a whole on every change, so that readers in other threads need no lock.
         self._runners: Mapping[str, StreamRunner] = MappingProxyType({})
 
@@ -126,6 +128,7 @@ class Watching:
         if runner is None:
             return
         runner.close()
+        self._machinery.rings.retire(stream)
         self._engine.remove_stream(stream, lambda: self._end(runner, reason))
         self._runners = MappingProxyType({name: other for name, other in self._runners.items() if name != stream})
         self._recorder.flush(FLUSH_S)

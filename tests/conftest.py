@@ -16,7 +16,12 @@ import numpy as np
 import pytest
 
 from stream.api import ApiOptions, ApiServer, QueryStatus, Readiness, StreamStatus, create_app
+from stream.api.protocol import ClipsStatus
 from stream.backtest import Backtest, BacktestReport
+from stream.clips.desk import ClipDesk
+from stream.clips.folder import ClipFolder
+from stream.clips.rings import Rings
+from stream.clips.writer import ClipWriter, Retention
 from stream.errors import ConflictError, NotFoundError
 from stream.events import Event, Instant, MomentData, MomentEvent, rfc3339
 from stream.metrics import Metrics
@@ -76,6 +81,7 @@ class MemoryService:
     """The least that is a service: what the API adds is kept, and nothing watches anything."""
 
     store: Store
+    clips_dir: Path
     metrics: Metrics = field(default_factory=Metrics)
     readiness: Readiness = field(default_factory=lambda: Readiness(True))
     stream_table: dict[str, StreamStatus] = field(default_factory=dict)
@@ -85,6 +91,10 @@ class MemoryService:
 
     def __post_init__(self) -> None:
         self.sinks = Sinks(self.sink_settings, self.store, self.metrics)
+        self.rings = Rings(64 << 20)
+        folder, kept = ClipFolder(self.clips_dir), Retention(1 << 30, 3600.0)
+        self.clip_writer = ClipWriter(self.store, self.rings, folder, kept, self.metrics, lambda query: None)
+        self.clips = ClipDesk(self.store, self.rings, folder, self.clip_writer)
 
     def ready(self) -> Readiness:
         return self.readiness
@@ -143,7 +153,11 @@ class MemoryService:
         since = datetime.fromtimestamp(EPOCH_S, UTC)
         status = StreamStatus(stream.name, stream.url, "offline", "No route to host.", since, 2, 7, "rtcp", 1.5)
         self.stream_table[stream.name] = replace(
-            status, enabled=stream.enabled, transport=stream.transport, pace=stream.pace
+            status,
+            enabled=stream.enabled,
+            transport=stream.transport,
+            pace=stream.pace,
+            clips=ClipsStatus("on", None, 12.5, 1000),
         )
         return self.stream_table[stream.name]
 
@@ -200,14 +214,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def serve(store: Store) -> ServeFactory:
+def serve(store: Store, tmp_path: Path) -> ServeFactory:
     """A server of a memory service with given options, as a context manager."""
 
     @contextmanager
     def run(
         port: int = 0, store: Store = store, sinks: Mapping[str, SinkSettings] | None = None, **options: Any
     ) -> Iterator[Served]:
-        service = MemoryService(store, sink_settings=sinks or {})
+        service = MemoryService(store, tmp_path / "clips", sink_settings=sinks or {})
         service.sinks.start()
         with ApiServer(create_app(service, ApiOptions(**options)), "127.0.0.1", port) as server:
             yield Served(service, server)
@@ -219,8 +233,9 @@ def serve(store: Store) -> ServeFactory:
 @pytest.fixture(scope="session")
 def default_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MemoryService, ApiServer]]:
     """One server for all tests that need no options: starting and stopping one each time would take longest of all."""
-    store = Store(tmp_path_factory.mktemp("shared") / "events.sqlite3")
-    service = MemoryService(store)
+    folder = tmp_path_factory.mktemp("shared")
+    store = Store(folder / "events.sqlite3")
+    service = MemoryService(store, folder / "clips")
     with ApiServer(create_app(service), "127.0.0.1", 0) as server:
         yield service, server
     store.close()
@@ -233,10 +248,10 @@ def shared_url(default_server: tuple[MemoryService, ApiServer]) -> str:
 
 
 @pytest.fixture
-def served(default_server: tuple[MemoryService, ApiServer], store: Store) -> Iterator[Served]:
+def served(default_server: tuple[MemoryService, ApiServer], store: Store, tmp_path: Path) -> Iterator[Served]:
     """A server with the options that are the default, and a service of the test's own behind it."""
     shared_service, server = default_server
-    service = MemoryService(store)
+    service = MemoryService(store, tmp_path / "clips")
     server.app.state.service = service
     yield Served(service, server)
     server.app.state.service = shared_service

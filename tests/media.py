@@ -36,6 +36,32 @@ def picture_number(image: Image) -> int:
     return round((float(image[:32].mean()) - 20) / 4)
 
 
+_CODE_BITS, _CODE_ROWS = 16, 2
+
+
+def coded_pictures(count: int, width: int = WIDTH_PX, height: int = HEIGHT_PX) -> Iterator[Image]:
+    """`count` pictures, each with its number in bright and dark blocks that survive encoding, on a moving pattern."""
+    block = height // 6
+    y, x = np.mgrid[:height, :width]
+    for i in range(count):
+        image: Image = np.repeat(((x + 3 * i) % 64 + (y + i) % 64 + 40).astype(np.uint8)[..., None], 3, axis=2)
+        for bit in range(_CODE_BITS):
+            row, column = divmod(bit, _CODE_BITS // _CODE_ROWS)
+            image[row * block : (row + 1) * block, column * block : (column + 1) * block] = 235 if i >> bit & 1 else 16
+        yield image
+
+
+def picture_code(image: Image) -> int:
+    """The number that `coded_pictures` put into a picture, after encoding and decoding."""
+    block = image.shape[0] // 6
+    code = 0
+    for bit in range(_CODE_BITS):
+        row, column = divmod(bit, _CODE_BITS // _CODE_ROWS)
+        part = image[row * block : (row + 1) * block, column * block : (column + 1) * block]
+        code |= int(part.mean() > 125) << bit
+    return code
+
+
 def encode_video(
     path: Path,
     pictures: Iterable[Image] | None = None,

@@ -143,9 +143,16 @@ def test_the_core_needs_no_torch_no_loop_and_no_media(name: str) -> None:
     assert not {found for found in reachable(f"stream.{name}") if within(found, "torch", "asyncio", "av", "r2model")}
 
 
-def test_only_sources_decode() -> None:
-    """PyAV is imported by the sources and nowhere else."""
-    assert not offenders(lambda found: within(found.name, "av") and not within(found.importer, "stream.sources"))
+def test_only_sources_and_clips_know_media() -> None:
+    """PyAV is imported by the sources, which read, and by the clips, which are written, and nowhere else."""
+    rooms = ("stream.sources", "stream.clips")
+    assert not offenders(lambda found: within(found.name, "av") and not within(found.importer, *rooms))
+
+
+def test_packets_are_kept_without_the_media_library() -> None:
+    """The ring and what lies in it are plain data."""
+    for name in ("packets", "ring", "rings"):
+        assert not {found for found in reachable(f"stream.clips.{name}") if within(found, "av", "stream.sources")}
 
 
 def test_only_the_api_knows_the_web_framework() -> None:

@@ -50,6 +50,8 @@ def known_keys(place: str) -> set[str]:
         "server": {"server": unknown},
         "stream": {"streams": {"a": {"url": "demo://broadcast", **unknown}}},
         "query": {"queries": {"a": {"text": "a", **unknown}}},
+        "clips": {"clips": unknown},
+        "clip": {"queries": {"a": {"text": "a", "clip": unknown}}},
         "webhook": {"sinks": {"a": {"type": "webhook", "url": "https://example.com/", **unknown}}},
         "threshold": {"queries": {"a": {"text": "a", "threshold": unknown}}},
     }
@@ -67,6 +69,8 @@ def known_keys(place: str) -> set[str]:
         ("## A stream", "stream"),
         ("## A query", "query"),
         ("`threshold`:", "threshold"),
+        ("`clip`:", "clip"),
+        ("## `clips`", "clips"),
         ("### `webhook`", "webhook"),
     ],
 )
@@ -88,6 +92,7 @@ def test_the_complete_example_shows_the_defaults(tmp_path: Path) -> None:
     bare = parse_settings({"streams": dict.fromkeys(written.streams, "demo://broadcast"), "queries": {"goal": "x"}})
     assert (written.model, written.device, written.server) == (bare.model, bare.device, ServerSettings())
     assert (written.database, written.retention) == (bare.database, bare.retention)
+    assert replace(written.clips, folder=None) == bare.clips and written.clips_dir == written.data_dir / "clips"
     assert written.queries["goal"].deliver is not None and set(written.queries["goal"].deliver) == set(written.sinks)
     assert replace(written.queries["goal"], text="x", streams=(), deliver=None) == bare.queries["goal"]
     assert all(stream.enabled for stream in written.streams.values())

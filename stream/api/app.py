@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from stream.api.backtest_routes import router as backtest_router
+from stream.api.clip_routes import router as clip_router
 from stream.api.context import ApiOptions
 from stream.api.event_routes import router as event_router
 from stream.api.event_source import router as event_source_router
@@ -55,6 +56,7 @@ def create_app(service: ServiceProtocol, options: ApiOptions | None = None) -> F
         backtest_router,
         event_router,
         event_source_router,
+        clip_router,
         sink_router,
         websocket_router,
     )

@@ -91,6 +91,13 @@ class Threshold(Body):
     exit: float | None = Field(None, gt=0, le=1)
 
 
+class Rolls(Body):
+    """How much a clip shows before its moment and after it."""
+
+    pre_roll: Duration = None
+    post_roll: Duration = None
+
+
 class QueryChanges(Body):
     """What of a query can change; null resets a key to its default."""
 
@@ -103,6 +110,7 @@ class QueryChanges(Body):
     cooldown: Duration = None
     settle: Duration = None
     confirm_frames: int | None = Field(None, ge=1)
+    clip: Rolls | bool | None = Field(None, description="false cuts no clips of its moments")
     enabled: bool | None = None
     deliver: list[Name] | None = Field(None, max_length=MAX_NAMES, description="sinks; null for every sink")
 
@@ -112,6 +120,14 @@ class NewQuery(QueryChanges):
 
     name: Name
     text: str = Field(max_length=MAX_TEXT_LENGTH)
+
+
+class NewClip(Body):
+    """A piece of a stream to cut out: both ends as times (RFC 3339), or both as media time in seconds."""
+
+    stream: Name
+    start: str | float
+    end: str | float
 
 
 class EventChoice(Body):
@@ -144,6 +160,15 @@ class Subscribe(Body):
     after: int | None = Field(None, ge=0)
 
 
+class ClipsView(BaseModel):
+    """Whether clips can be cut of a stream, and how much of it is held."""
+
+    state: Literal["on", "off"]
+    reason: str | None
+    held_s: float
+    held_bytes: int
+
+
 class StreamView(BaseModel):
     """One stream and how it is doing."""
 
@@ -159,11 +184,12 @@ class StreamView(BaseModel):
     frames: int
     clock: Clock | None
     frame_age_s: float | None
+    clips: ClipsView
 
     @classmethod
     def of(cls, status: StreamStatus) -> Self:
         """What the API shows of a stream."""
-        return cls.model_validate({**vars(status), "url": redact(status.url)})
+        return cls.model_validate({**vars(status), "url": redact(status.url), "clips": vars(status.clips)})
 
 
 class StreamList(BaseModel):
@@ -179,6 +205,13 @@ class ThresholdView(BaseModel):
     exit: float
 
 
+class RollsView(BaseModel):
+    """How much a clip shows before its moment and after it, in seconds."""
+
+    pre_roll: float
+    post_roll: float
+
+
 class QueryView(BaseModel):
     """One standing query and how it is doing; durations in seconds."""
 
@@ -192,6 +225,7 @@ class QueryView(BaseModel):
     cooldown: float
     settle: float
     confirm_frames: int
+    clip: RollsView | bool
     enabled: bool
     deliver: list[str] | None
     state: QueryState

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from stream.api.bodies import EventChoice
 from stream.api.context import ServiceDep
 from stream.api.problems import problem, problem_response, responses
-from stream.events import Event
+from stream.events import Event, MomentEvent, with_clip
 from stream.metrics import CONTENT_TYPE
 from stream.store import Page
 
@@ -59,8 +59,9 @@ def list_events(choice: Annotated[EventChoice, Query()], service: ServiceDep) ->
 
 @router.get("/v1/moments/{moment_id}", tags=["events"], responses=responses(404, 422))
 def get_moment(moment_id: Annotated[str, Field(max_length=64)], service: ServiceDep) -> Event:
-    """The newest event about a moment."""
-    return service.store.moment(moment_id)
+    """The newest event about a moment, with what has become of its clip since."""
+    event, clip = service.store.moment(moment_id), service.store.clips.find(moment_id)
+    return with_clip(event, clip.data) if clip is not None and isinstance(event, MomentEvent) else event
 
 
 @router.get("/healthz", tags=["service"])

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, Protocol
 
 from stream.backtest import BacktestReport
+from stream.clips.packets import Container
+from stream.events import ClipData
 from stream.metrics import Metrics
 from stream.query import Query
 from stream.sinks.status import SinkStatus
@@ -16,6 +19,17 @@ from stream.types import Clock
 
 StreamState = Literal["connecting", "online", "stalled", "offline", "failed", "disabled"]
 QueryState = Literal["watching", "waiting", "failed", "disabled"]
+
+
+@dataclass(frozen=True)
+class ClipsStatus:
+    """Whether clips can be cut of a stream, and what is held to cut them from."""
+
+    state: Literal["on", "off"]
+    reason: str | None
+    """Why none can be cut, and what to do about it; None while on."""
+    held_s: float = 0.0
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,7 @@ class StreamStatus:
     enabled: bool = True
     transport: Literal["tcp", "udp"] | None = None
     pace: Literal["realtime", "fast"] = "realtime"
+    clips: ClipsStatus = ClipsStatus("off", "The stream is not watched.")
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,24 @@ class SinksProtocol(Protocol):
         ...
 
 
+class Clips(Protocol):
+    """The clips of a service. Every method raises NotFoundError for a clip that is not there."""
+
+    def get(self, clip_id: str) -> ClipData: ...
+
+    def video(self, clip_id: str, container: Container) -> Path:
+        """The file; raises ConflictError while it is not ready, NotFoundError when there is none and will be none."""
+        ...
+
+    def thumbnail(self, clip_id: str) -> Path:
+        """The picture; raises as `video` does."""
+        ...
+
+    def request(self, stream: str, start: str | float, end: str | float) -> ClipData:
+        """Cut a clip. Raises ConfigError and ConflictError."""
+        ...
+
+
 class ServiceProtocol(Protocol):
     """The service. Its methods are synchronous, safe to call from any thread, and return within a second or so: the
     API calls them from worker threads. What they change is durable when they return.
@@ -93,6 +126,9 @@ class ServiceProtocol(Protocol):
 
     @property
     def sinks(self) -> SinksProtocol: ...
+
+    @property
+    def clips(self) -> Clips: ...
 
     def ready(self) -> Readiness: ...
 

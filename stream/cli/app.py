@@ -43,6 +43,7 @@ def build_app() -> typer.Typer:
     app.command("watch")(commands.watch)
     app.command("test")(commands.test)
     app.command("serve")(commands.serve)
+    app.command("clip")(commands.clip)
     app.command("sinks")(commands.sinks)
     app.command("doctor")(commands.doctor)
     app.command("bench")(commands.bench)

@@ -160,6 +160,22 @@ def events_tail(
         asyncio.run(tail(url or _default_url(), token, wish, Console(highlight=False)))
 
 
+def clip(
+    moment_id: Annotated[str, typer.Argument(metavar="MOMENT_ID", help="As events and `events tail --json` name it.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="MOMENT_ID.mp4 or .webm")
+    ] = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Download the clip of a moment."""
+    import asyncio
+
+    from stream.cli.fetching import fetch_clip
+
+    print(asyncio.run(fetch_clip(url or _default_url(), token, moment_id, out)))
+
+
 def sinks(url: UrlOption = None, token: TokenOption = None, as_json: JsonOption = False) -> None:
     """Show the sinks of a running service: what each delivers, and why where it does not."""
     import asyncio

@@ -55,7 +55,10 @@ def print_settings(console: Console, settings: Settings) -> None:
     for query in settings.queries.values():
         where = ", ".join(query.streams) or "every"
         queries.add_row(query.name, Text(plain(query.text)), where, f"{query.enter:g} / {query.exit:g}", _rest(query))
-    for table in (streams, queries):
+    sinks = Table("sink", "type", "", pad_edge=False)
+    for sink in settings.sinks.values():
+        sinks.add_row(sink.name, sink.type, "" if sink.enabled else "switched off")
+    for table in (streams, queries, sinks):
         if table.row_count:
             console.print(table)
 
@@ -67,6 +70,10 @@ def _rest(query: Query) -> str:
     shown = [f"{key} {value:g} s" for key, value in own.items() if isinstance(value, float)]
     if "confirm_frames" in own:
         shown.append(f"confirm_frames {query.confirm_frames}")
+    if query.clip is None:
+        shown.append("no clips")
+    if query.deliver is not None:
+        shown.append(f"goes to {', '.join(query.deliver) or 'no sink'}")
     return ", ".join([*shown, *([] if query.enabled else ["switched off"])])
 
 

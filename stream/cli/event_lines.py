@@ -8,13 +8,15 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from clients import Event, Instant, Moment
+from clients import Clip, Event, Instant, Moment
 
 _MARKS: Final = {
     "moment.started": ("▶", "started", "bold green"),
     "moment.updated": ("·", "goes on", "cyan"),
     "moment.ended": ("■", "ended", "bold cyan"),
     "moment.retracted": ("✗", "withdrawn", "yellow"),
+    "clip.ready": ("▣", "clip", "green"),
+    "clip.failed": ("▣", "no clip", "yellow"),
     "stream.online": ("●", "online", "green"),
     "stream.offline": ("●", "offline", "red"),
     "stream.stalled": ("●", "stalled", "yellow"),
@@ -32,6 +34,8 @@ def event_line(event: Event) -> Text:
     line = Text(f"{clock(event.time)}  ", style="dim")
     line.append(f"{mark} {word:<9} ", style=style)
     line.append(f"{plain(event.stream)}  ")
+    if event.clip is not None:
+        return line.append(plain(_about_clip(event.clip)), style="dim")
     if event.moment is None:
         line.append(plain(event.data.get("reason") or ""), style="dim")
         return line
@@ -46,6 +50,11 @@ def _about(moment: Moment, first: bool) -> Text:
         line.append(f"  {moment.onset_to_alert_s:.1f} s after it began", style="not bold dim")
     line.append(f"  “{plain(moment.text)}”", style="not bold dim")
     return line
+
+
+def _about_clip(clip: Clip) -> str:
+    whose = clip.query or clip.clip_id
+    return f"{whose}  {clip.url}" if clip.url else f"{whose}  {clip.reason or ''}"
 
 
 def interval(moment: Moment) -> str:

@@ -18,7 +18,7 @@ from stream.cli.lifetime import stopped_by_user
 from stream.cli.problems import CommandError
 from stream.cli.tail import log_to_stderr, show
 from stream.query import Query
-from stream.settings import ServerSettings, Settings, StreamSettings
+from stream.settings import ClipSettings, ServerSettings, Settings, StreamSettings
 
 STREAM: Final = "stream"
 _SLUG_LENGTH: Final = 40
@@ -59,6 +59,7 @@ def watch_settings(url: str, texts: Sequence[str], choice: Choice, data_dir: Pat
         model=choice.model,
         device=choice.device,
         server=ServerSettings(port=choice.port),
+        clips=ClipSettings(memory_per_stream=0),  # nothing is kept, so nothing is cut
         streams={STREAM: StreamSettings.parse(STREAM, url)},
         queries={name: Query.parse(name, text) for name, text in zip(names, texts, strict=True)},
     )

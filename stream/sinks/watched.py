@@ -8,7 +8,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
-from stream.events import Event, MomentEvent
+from stream.events import ClipEvent, Event, MomentEvent
 from stream.query import Query
 
 MAX_FORMER: Final = 1_000
@@ -32,8 +32,8 @@ class Watched:
         return Watched(frozenset(streams), MappingProxyType(now), MappingProxyType(dict(kept)))
 
     def goes_to(self, sink: str, event: Event) -> bool:
-        """Whether a sink is to get an event. Events about streams go to all."""
-        if not isinstance(event, MomentEvent):
+        """Whether a sink is to get an event. Those about streams, and clips that somebody asked for, go to all."""
+        if not isinstance(event, MomentEvent | ClipEvent) or event.data.query is None:
             return True
         query = self.queries.get(event.data.query) or self.former.get(event.data.query)
         return query is None or query.goes_to(sink)

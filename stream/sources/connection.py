@@ -1,4 +1,4 @@
-"""One connection to a source: how it is opened, and the video packets that come out of it."""
+"""One connection to a source: how it is opened, and the packets that come out of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import cast
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from stream.sources.failure import SourceFailure, no_video, silent, undecodable
-from stream.sources.packets import VideoPacket
+from stream.sources.packets import AnyPacket, VideoPacket
 from stream.sources.spec import Kind, SourceSpec
+from stream.sources.tapping import OnAudio, can_keep_sound
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,16 @@ class Connection:
 
     container: InputContainer
     track: VideoStream
+    sound: AudioStream | None
+    """What clips carry beside the video; it is not decoded. None without clips, or when there is none to carry."""
     recorded: bool
     """It has an end: it is read at our pace and ends well."""
     start_s: float | None
     """The recording's zero on the stream's clock; None for live streams."""
     read_s: float
 
-    def packets(self, spec: SourceSpec, monotonic_s: Callable[[], float]) -> Iterator[VideoPacket]:
-        """The video packets, until the stream ends.
+    def packets(self, spec: SourceSpec, monotonic_s: Callable[[], float], on_audio: OnAudio) -> Iterator[VideoPacket]:
+        """The video packets, until the stream ends; packets of sound go to `on_audio` as they come.
 
         Raises:
             SourceFailure: when other tracks go on but the video falls silent.
@@ -64,6 +68,8 @@ class Connection:
             if packet.stream_index == self.track.index and packet.size:
                 last_s = now_s
                 yield cast(VideoPacket, packet)
+            elif self.sound is not None and packet.stream_index == self.sound.index and packet.size:
+                on_audio(cast(AnyPacket, packet))
             # When reading times out, the library first hands over what its parser still held, as if it had just come,
             # and would report the silence only after waiting as long again.
             if not self.recorded and now_s - min(asked_s, last_s) >= self.read_s:
@@ -71,8 +77,10 @@ class Connection:
 
 
 @contextmanager
-def connect(spec: SourceSpec, limits: Limits) -> Iterator[Connection]:
+def connect(spec: SourceSpec, limits: Limits, *, with_sound: bool = False) -> Iterator[Connection]:
     """Opens the source and finds its video track; closes it at the end.
+
+    `with_sound` also finds the sound that clips can carry; otherwise none is asked for.
 
     Raises:
         SourceFailure: when there is no video track, or none that can be decoded.
@@ -88,12 +96,15 @@ def connect(spec: SourceSpec, limits: Limits) -> Iterator[Connection]:
         metadata_errors="replace",  # a title that is not UTF-8 is no reason to watch nothing
     ) as container:
         track = _video_track(container, spec)
+        sound = _sound(container, track) if with_sound else None
+        _discard_others(container, track, sound)
         recorded = spec.kind == "file" or (spec.kind == "http" and container.duration is not None)
         # RTSP servers that play a file name its duration too, but they are asked for a live stream.
         start = container.start_time if recorded else None
         yield Connection(
             container=container,
             track=track,
+            sound=sound,
             recorded=recorded,
             start_s=None if start is None else start / av.time_base,
             read_s=read_s,
@@ -107,11 +118,20 @@ def _video_track(container: InputContainer, spec: SourceSpec) -> VideoStream:
         raise SourceFailure(no_video(spec))
     if track.codec_context is None:
         raise SourceFailure(undecodable(spec, "unknown codec"))
+    return track
+
+
+def _sound(container: InputContainer, track: VideoStream) -> AudioStream | None:
+    sound = container.streams.best("audio", track)
+    return sound if isinstance(sound, AudioStream) and can_keep_sound(track, sound) else None
+
+
+def _discard_others(container: InputContainer, track: VideoStream, sound: AudioStream | None) -> None:
+    kept = {track.index} if sound is None else {track.index, sound.index}
     for other in container.streams:
         # Otherwise every variant of an HLS stream is downloaded.
-        if other.index != track.index:
+        if other.index not in kept:
             other.discard = Discard.all
-    return track
 
 
 _OPTIONS: Mapping[Kind, Mapping[str, str]] = {

@@ -30,6 +30,8 @@ class DemoSource(Source):
     When the machine cannot keep up, pictures are left out and the programme goes on, as on a real live stream.
     """
 
+    no_packets = "The demo draws its pictures itself: there is no encoded video to cut clips from."
+
     def __init__(self, spec: SourceSpec, surroundings: Surroundings, programme: Programme) -> None:
         super().__init__(spec, surroundings)
         self._programme = programme

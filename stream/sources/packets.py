@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias, cast
 
 import av
+from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 VideoPacket: TypeAlias = "av.Packet[VideoStream]"  # Packet takes no parameter when the program runs
+
+AnyPacket: TypeAlias = "av.Packet[VideoStream] | av.Packet[AudioStream]"
 
 _START_CODE = b"\x00\x00\x01"
 

@@ -28,6 +28,8 @@ STEADY_S = 10.0
 class Reader(Source):
     """One stream or file. Demuxes, decodes and hands over; reconnects for ever, each connection a new epoch."""
 
+    no_packets = None
+
     def __init__(self, spec: SourceSpec, surroundings: Surroundings) -> None:
         super().__init__(spec, surroundings)
         self._soon = Backoff(first_s=0.25, cap_s=10.0)
@@ -40,6 +42,7 @@ class Reader(Source):
             stop=self._stop,
             wants=self._wants,
             on_first_picture=self._on_first_picture,
+            ring=surroundings.ring,
         )
         self._online_s: float | None = None
 
@@ -68,7 +71,7 @@ class Reader(Source):
         session: Session | None = None
         began_s = self._clock.monotonic_s()
         try:
-            with connect(self.spec, self._limits) as connection:
+            with connect(self.spec, self._limits, with_sound=self._settings.ring is not None) as connection:
                 session = Session(self._settings, connection, self._epoch)
                 self._on_connected()
                 yield from session.pictures()

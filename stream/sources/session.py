@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from stream.clips.ring import PacketRing
 from stream.sources.connection import Connection, Limits
 from stream.sources.decoding import Decoded, PictureDecoder, RgbConverter
 from stream.sources.failure import SourceFailure, undecodable
@@ -14,6 +15,7 @@ from stream.sources.host_clock import HostClock
 from stream.sources.packets import VideoPacket, merge_split_keyframes, sender_time_s
 from stream.sources.spec import SourceSpec
 from stream.sources.state import SourceStats
+from stream.sources.tapping import open_tap
 from stream.sources.timeline import JUMP_FORWARD_S, Placed, Timeline, WallClock
 from stream.types import Clock, Picture
 
@@ -29,6 +31,8 @@ class SessionSettings:
     stop: threading.Event
     wants: Callable[[float, int], bool]
     on_first_picture: Callable[[], None]
+    ring: PacketRing | None = None
+    """Where the encoded packets are kept for clips; None keeps none."""
 
 
 class Session:
@@ -38,6 +42,7 @@ class Session:
         self._spec, self._stats, self._clock = settings.spec, settings.stats, settings.clock
         self._settings = settings
         self._connection = connection
+        self._tap = open_tap(settings.ring, connection.track, connection.sound)
         self._decoder = PictureDecoder(connection.track, settings.stats)
         self._rgb = RgbConverter()
         self._timeline = Timeline(epoch, recorded=connection.recorded, start_s=connection.start_s)
@@ -67,7 +72,14 @@ class Session:
             SourceFailure: when packets bring no picture for too long, or a recording has none at all.
             av.FFmpegError: when the connection breaks.
         """
+        try:
+            yield from self._all_pictures()
+        finally:
+            self._tap.end()
+
+    def _all_pictures(self) -> Iterator[Picture]:
         for packet in self._packets():
+            self._tap.video(packet)
             yield from self._hand_over(self._decoder.decode(packet))
             self._check_pictures_come()
             if self._settings.stop.is_set():
@@ -77,7 +89,7 @@ class Session:
             raise SourceFailure(undecodable(self._spec, self._decoder.codec))
 
     def _packets(self) -> Iterator[VideoPacket]:
-        packets = self._observed(self._connection.packets(self._spec, self._clock.monotonic_s))
+        packets = self._observed(self._connection.packets(self._spec, self._clock.monotonic_s, self._tap.audio))
         # Only RTSP is cut into packets by a parser that can be misled.
         return merge_split_keyframes(packets, self._decoder.codec) if self._spec.kind == "rtsp" else packets
 
@@ -112,11 +124,13 @@ class Session:
             self._stats.drops["out_of_order"] += 1
             return None
         self._stats.discontinuities += placed.epoch - epoch_before
+        self._tap.place(placed.epoch, decoded.pts_s, placed.media_time_s)
         self.position_s = placed.media_time_s
         return placed
 
     def _picture(self, decoded: Decoded, placed: Placed) -> Picture:
         wall_time_s, clock = self._wall_time(decoded, placed)
+        self._tap.clock(wall_time_s - placed.media_time_s)
         return Picture(
             media_time_s=placed.media_time_s,
             wall_time_s=wall_time_s,

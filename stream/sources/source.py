@@ -7,8 +7,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from stream.clips.ring import PacketRing
 from stream.redact import redacted_trace
 from stream.sources.connection import Limits
 from stream.sources.failure import Failure, internal
@@ -44,10 +45,15 @@ class Surroundings:
     clock: HostClock = field(default_factory=SystemClock)
     limits: Limits = field(default_factory=Limits)
     first_epoch: int = 0
+    ring: PacketRing | None = None
+    """Where encoded packets are kept for clips; None keeps none."""
 
 
 class Source(ABC):
     """Pictures of one stream. `pictures` runs in one thread; `stop`, `state` and `stats` may be used from any."""
+
+    no_packets: ClassVar[str | None] = "This kind of stream has no encoded video, so no clips can be cut."
+    """Why no packets come into the ring, in a sentence; None when they do."""
 
     def __init__(self, spec: SourceSpec, surroundings: Surroundings) -> None:
         self.spec = spec

@@ -1,5 +1,6 @@
 """The durable event log, and the definitions that survive a restart."""
 
+from stream.store.clips import ClipRecord
 from stream.store.database import StoreError
 from stream.store.page import Page
 from stream.store.reading import next_page
@@ -7,4 +8,4 @@ from stream.store.sink_memory import DeadLetter
 from stream.store.store import Store
 from stream.store.waiters import Waiter
 
-__all__ = ["DeadLetter", "Page", "Store", "StoreError", "Waiter", "next_page"]
+__all__ = ["ClipRecord", "DeadLetter", "Page", "Store", "StoreError", "Waiter", "next_page"]

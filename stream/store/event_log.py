@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select
 
-from stream.events import Event, MomentEvent, decode_event
+from stream.events import ClipEvent, Event, MomentEvent, decode_event
 from stream.store.database import StoreError
 from stream.store.schema import events, facts, moments
 from stream.store.upsert import insert
@@ -33,8 +33,8 @@ def write(connection: Connection, event: Event, logged_at_s: float) -> int:
         "id": event.id,
         "type": event.type,
         "stream": event.data.stream,
-        "query": moment.query if moment else None,
-        "moment_id": moment.moment_id if moment else None,
+        "query": event.data.query if isinstance(event, MomentEvent | ClipEvent) else None,
+        "moment_id": event.data.moment_id if isinstance(event, MomentEvent | ClipEvent) else None,
         "body": event.to_json(),
         "logged_at": logged_at_s,
     }

@@ -74,3 +74,14 @@ dead_letters: Final = Table(
     Index("dead_letters_by_sink", "sink", "id"),
     sqlite_autoincrement=True,
 )
+
+clips: Final = Table(
+    "clips",
+    metadata,
+    Column("clip_id", String(64), primary_key=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("told", Boolean, nullable=False, comment="its event is in the log"),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False, comment="Unix seconds"),
+    Column("body", Text, nullable=False, comment="what is known about it, as JSON"),
+)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from stream.errors import NotFoundError
 from stream.events import Event, MomentEvent
+from stream.store.clips import ClipShelf
 from stream.store.database import Database
 from stream.store.definitions import Definitions
 from stream.store.event_log import (
@@ -73,6 +74,7 @@ class Store:
         self.streams = Definitions(self._database, "stream")
         self.queries = Definitions(self._database, "query")
         self.sinks = SinkMemory(self._database)
+        self.clips = ClipShelf(self._database)
         try:
             with self._database.reading() as connection:
                 latest = newest_cursor(connection)

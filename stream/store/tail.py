@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import takewhile
 
-from stream.events import Event, MomentEvent
+from stream.events import ClipEvent, Event, MomentEvent
 from stream.store.page import Page
 
 
@@ -47,4 +47,4 @@ class Tail:
 def _is_wanted(event: Event, streams: Sequence[str] | None, queries: Sequence[str] | None) -> bool:
     if streams is not None and event.data.stream not in streams:
         return False
-    return queries is None or (isinstance(event, MomentEvent) and event.data.query in queries)
+    return queries is None or (isinstance(event, MomentEvent | ClipEvent) and event.data.query in queries)

@@ -6,15 +6,20 @@ import pytest
 from pydantic import ValidationError
 
 from stream.events import (
+    ClipData,
+    ClipEventType,
+    Instant,
     MomentEvent,
     MomentEventType,
     StreamEventType,
     StreamStateName,
+    clip_event,
     decode_event,
     event_schema,
     moment_event,
     rfc3339,
     stream_event,
+    with_clip,
 )
 from stream.lifecycle import EndReason, EventKind, State
 from stream.moment_update import MomentUpdate
@@ -61,6 +66,7 @@ def test_a_moment_event_has_the_documented_body() -> None:
             "state": "open",
             "stream": "pitch",
             "query": "goal",
+            "epoch": 0,
             "text": "a player scores a goal",
             "score": 0.83,
             "start": {"time": "2025-01-02T03:03:04.500Z", "media_time_s": 512.0, "final": True},
@@ -126,6 +132,62 @@ def test_a_field_from_the_future_is_ignored() -> None:
     assert decode_event(json.dumps(body)) == event()
 
 
+CLIP = ClipData(
+    clip_id="m1",
+    moment_id="m1",
+    stream="pitch",
+    query="goal",
+    state="ready",
+    reason=None,
+    url="/v1/moments/m1/clip.mp4",
+    thumbnail_url=None,
+    container="mp4",
+    start=Instant(time="2025-01-02T03:03:02.500Z", media_time_s=510.0, final=True),
+    end=Instant(time="2025-01-02T03:03:12.500Z", media_time_s=520.0, final=True),
+    bytes=123456,
+)
+
+
+def test_a_clip_event_has_the_documented_body() -> None:
+    """Every field of the wire, under its name; a clip has one event, whoever builds it again."""
+    told = clip_event(CLIP, time_s=1_735_786_992.6)
+    assert json.loads(told.to_json()) == {
+        "specversion": "1.0",
+        "id": "clip-m1",
+        "source": "/streams/pitch",
+        "type": "r2stream.clip.ready",
+        "time": "2025-01-02T03:03:12.600Z",
+        "cursor": None,
+        "data": {
+            "clip_id": "m1",
+            "moment_id": "m1",
+            "stream": "pitch",
+            "query": "goal",
+            "state": "ready",
+            "reason": None,
+            "url": "/v1/moments/m1/clip.mp4",
+            "thumbnail_url": None,
+            "container": "mp4",
+            "start": {"time": "2025-01-02T03:03:02.500Z", "media_time_s": 510.0, "final": True},
+            "end": {"time": "2025-01-02T03:03:12.500Z", "media_time_s": 520.0, "final": True},
+            "bytes": 123456,
+        },
+    }
+    assert decode_event(told.to_json()) == told
+    failed = CLIP.model_copy(update={"state": "failed", "reason": "No."})
+    assert clip_event(failed, time_s=1.0).type == "r2stream.clip.failed"
+
+
+def test_a_moment_says_whether_a_clip_comes() -> None:
+    """Pending from its first event on, but for one that is withdrawn; what became of it can be added later."""
+    about = {"text": "a player scores a goal", "model": "demo", "time_s": 1.0}
+    assert moment_event(OPEN, **about, with_clip=True).data.clip.state == "pending"  # type: ignore[arg-type]
+    gone = replace(OPEN, kind="retracted", state=State.RETRACTED)
+    assert moment_event(gone, **about, with_clip=True).data.clip.state == "none"  # type: ignore[arg-type]
+    shown = with_clip(event(), CLIP.model_copy(update={"thumbnail_url": "/t.jpg"})).data
+    assert (shown.clip.state, shown.clip.url, shown.thumbnail_url) == ("ready", CLIP.url, "/t.jpg")
+
+
 def test_events_cannot_be_changed() -> None:
     """What was said stays said."""
     with pytest.raises(ValidationError):
@@ -135,5 +197,11 @@ def test_events_cannot_be_changed() -> None:
 def test_the_schema_names_every_type_and_state() -> None:
     """A client can be generated from it."""
     schema = json.dumps(event_schema())
-    for word in (*get_args(MomentEventType), *get_args(StreamEventType), "retracted", "max_duration"):
+    for word in (
+        *get_args(MomentEventType),
+        *get_args(ClipEventType),
+        *get_args(StreamEventType),
+        "retracted",
+        "max_duration",
+    ):
         assert f'"{word}"' in schema

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.errors import ConfigError
-from stream.query import Query
+from stream.query import Query, Rolls
 
 NAMES = st.from_regex(r"[a-z0-9_-]{1,12}", fullmatch=True)
 SECONDS = st.floats(0, 1000, allow_nan=False)
@@ -25,6 +25,7 @@ def queries(draw: st.DrawFn) -> Query:
         cooldown_s=draw(SECONDS),
         settle_s=draw(SECONDS),
         confirm_frames=draw(st.integers(1, 9)),
+        clip=draw(st.none() | st.builds(Rolls, st.floats(0, 300), st.floats(0, 300))),
         deliver=draw(st.none() | st.lists(st.sampled_from(["hook", "mqtt"]), unique=True).map(tuple)),
         enabled=draw(st.booleans()),
     )
@@ -55,6 +56,32 @@ def test_parse_reads_what_a_person_writes() -> None:
     assert query.streams == ("pitch",)
     assert (query.enter, query.exit) == (0.6, 0.4)
     assert (query.min_duration_s, query.max_duration_s, query.merge_gap_s, query.cooldown_s) == (2, 60, 0.5, 30)
+
+
+@pytest.mark.parametrize(
+    ("written", "clip"),
+    [
+        (None, Rolls()),
+        (True, Rolls()),
+        (False, None),
+        ({"pre_roll": "5s"}, Rolls(5.0)),
+        ({"pre_roll": 0, "post_roll": "500ms"}, Rolls(0.0, 0.5)),
+    ],
+)
+def test_a_clip_is_cut_unless_said_otherwise(written: object, clip: Rolls | None) -> None:
+    """With two seconds before the moment and after it."""
+    assert Query.parse("goal", {"text": "a goal", "clip": written}).clip == clip
+
+
+def test_a_clips_rolls_change_one_by_one() -> None:
+    """What is not sent stays; null is the default again."""
+    query = Query.parse("goal", {"text": "a goal", "clip": {"pre_roll": 5, "post_roll": 6}})
+    assert query.patched({"clip": {"post_roll": 1}}).clip == Rolls(5.0, 1.0)
+    assert query.patched({"clip": False}).patched({"clip": None}).clip == Rolls()
+    with pytest.raises(ConfigError, match=r"queries\.goal\.clip: .* at most 300 s"):
+        query.patched({"clip": {"pre_roll": 301}})
+    with pytest.raises(ConfigError, match="did you mean 'pre_roll'"):
+        query.patched({"clip": {"pre_rol": 1}})
 
 
 def test_a_bare_string_is_the_text() -> None:

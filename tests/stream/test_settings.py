@@ -6,6 +6,7 @@ from stream.errors import ConfigError
 from stream.query import Query
 from stream.settings import (
     ENVIRONMENT,
+    ClipSettings,
     RetentionSettings,
     ServerSettings,
     StreamSettings,
@@ -60,6 +61,17 @@ def test_nothing_written_is_all_defaults(tmp_path: Path) -> None:
     assert defaults.server == ServerSettings()
     assert not defaults.streams and not defaults.queries
     assert defaults.data_dir.is_absolute()
+
+
+def test_clips_have_a_folder_and_bounds(tmp_path: Path) -> None:
+    """Sizes and times with units; the folder is inside the data directory unless said otherwise."""
+    text = "data_dir: /data\nclips: {max_bytes: 2GiB, max_age: 1h, memory_per_stream: 0}"
+    settings = load_settings(write(tmp_path, text), {})
+    assert settings.clips == ClipSettings(None, 2 << 30, 3600.0, 0)
+    assert settings.clips_dir == Path("/data/clips")
+    assert load_settings(write(tmp_path, "clips: {folder: /clips}"), {}).clips_dir == Path("/clips")
+    with pytest.raises(ConfigError, match=r"clips\.max_bytes: must be a size such as 64MiB"):
+        load_settings(write(tmp_path, "clips: {max_bytes: much}"), {})
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:

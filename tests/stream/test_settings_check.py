@@ -44,6 +44,19 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     assert told[4] == "line 13: queries.car: the key 'text' is required"
 
 
+def test_a_query_may_name_sinks_that_are_there(tmp_path: Path) -> None:
+    """A sink that cannot be used is one mistake, not a second one of the query."""
+    text = (
+        "streams: {tv: demo://broadcast}\nqueries:\n  goal: {text: a goal, deliver: [hook]}\n"
+        "  rain: {text: it rains, deliver: [hoke]}\nsinks:\n  hook: {type: webhook}\n"
+    )
+    told = [str(mistake) for mistake in check_settings(write(tmp_path, text), {}).mistakes]
+    assert told == [
+        "line 4: queries.rain.deliver: there is no sink 'hoke'; did you mean 'hook'?",
+        "line 6: sinks.hook: the key 'url' is required",
+    ]
+
+
 def test_an_address_that_is_none_is_a_mistake_and_its_secret_is_not_shown(tmp_path: Path) -> None:
     """It is looked at once the rest is right."""
     (mistake,) = check_settings(write(tmp_path, "streams:\n  a: ftp://me:hunter2@cam/1\n"), {}).mistakes

@@ -50,7 +50,12 @@ VALUES: Final[tuple[object, ...]] = (
     ),
     *([], ["a"], ["a", "B"], [1], {}, {"a": "x"}, {"zzz": 1}, {"A": "x"}),
 )
-BETWEEN_KEYS: Final = {("threshold", "exit"), ("query", "min_duration"), ("query", "max_duration"), ("query", "deliver")}
+BETWEEN_KEYS: Final = {
+    ("threshold", "exit"),
+    ("query", "min_duration"),
+    ("query", "max_duration"),
+    ("query", "deliver"),
+}
 """Of these the schema cannot say all: they are bounded by another key, or are text that says a number."""
 
 

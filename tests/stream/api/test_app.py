@@ -52,9 +52,11 @@ def test_the_document_lists_every_route(document: dict[str, Any]) -> None:
     }
     renamed = {(path.replace("{stream}", "{x}").replace("{query}", "{x}"), method) for path, method in routes}
     others = {"/v1/events", "/v1/events/sse", "/v1/moments/{moment_id}", "/healthz", "/readyz", "/metrics"}
-    others |= {"/v1/sinks", "/v1/sinks/{sink}", "/v1/sinks/{sink}/dead-letters"}
-    posts = {("/v1/sinks/{sink}/dead-letters:redeliver", "post"), ("/v1/queries:test", "post")}
-    assert renamed == collections | {(path, "get") for path in others} | posts
+    files = ("clip.mp4", "clip.webm", "thumbnail.jpg")
+    others |= {f"/v1/{place}/{{clip_id}}/{file}" for place in ("moments", "clips") for file in files}
+    others |= {"/v1/clips/{clip_id}", "/v1/sinks", "/v1/sinks/{sink}", "/v1/sinks/{sink}/dead-letters"}
+    posts = {"/v1/clips", "/v1/queries:test", "/v1/sinks/{sink}/dead-letters:redeliver"}
+    assert renamed == collections | {(path, "get") for path in others} | {(path, "post") for path in posts}
 
 
 def test_every_error_is_declared_as_a_problem(document: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ def test_a_stream_is_added_listed_changed_and_removed(http: httpx.Client, served
         "frames": 7,
         "clock": "rtcp",
         "frame_age_s": 1.5,
+        "clips": {"state": "on", "reason": None, "held_s": 12.5, "held_bytes": 1000},
     }
     assert http.get(added.headers["location"]).json() == added.json()
     assert http.get("/v1/streams").json() == {"streams": [added.json()]}
@@ -126,6 +127,8 @@ def test_an_unknown_name_is_not_found(shared_http: httpx.Client, collection: str
         ({**GOAL, "min_duration": "soon"}, "min_duration", "bad_value", "duration such as 5s"),
         ({**GOAL, "min_duration": False}, "min_duration", "bad_value", "duration such as 5s"),
         ({**GOAL, "cooldown": [5]}, "cooldown", "bad_value", "duration such as 5s"),
+        ({**GOAL, "clip": {"preroll": 1}}, "clip.Rolls.preroll", "unknown_key", "did you mean 'pre_roll'?"),
+        ({**GOAL, "clip": {"pre_roll": "9m"}}, "queries.goal.clip", "bad_value", "at most 300 s"),
         ({**GOAL, "enabled": 1}, "enabled", "bad_value", "boolean"),
         ({**GOAL, "confirm_frames": 1.5}, "confirm_frames", "bad_value", "integer"),
         ({**GOAL, "streams": "pitch"}, "streams", "bad_value", "list"),

@@ -47,7 +47,8 @@ def test_a_wrong_command_line_exits_with_2(arguments: list[str], capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "watch", "test", "serve", "doctor", "bench", "config check", "events tail", "train demo"]
+    "command",
+    ["demo", "watch", "test", "serve", "doctor", "bench", "config check", "events tail", "clip", "sinks", "train demo"],
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With -h as with --help."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from clients import Event
+from clients.messages import parse_event
 from stream.cli.event_lines import clock, event_line, interval, minutes, plain, print_event
-from stream.events import Instant
+from stream.events import ClipData, Instant, clip_event
 
 START = Instant(time="2025-01-02T03:00:12.000Z", media_time_s=12.0, final=True)
 END = Instant(time="2025-01-02T03:00:16.500Z", media_time_s=16.5, final=False)
@@ -33,6 +35,20 @@ def test_a_start_says_when_how_sure_and_how_late(received: Callable[..., Event])
     line = event_line(received("started", start=START)).plain
     assert "started" in line and "pitch" in line and "goal" in line
     assert "03:00:12.0 → …" in line and "score 0.83" in line and "4.1 s after it began" in line
+
+
+@pytest.mark.parametrize(
+    ("state", "about", "words"),
+    [("ready", {"url": "/v1/moments/m1/clip.mp4"}, "clip.mp4"), ("failed", {"reason": "No video."}, "No video.")],
+)
+def test_a_clip_says_where_it_is_or_why_not(state: Any, about: dict[str, Any], words: str) -> None:
+    """And whose it is."""
+    given = {"container": None, "url": None, "thumbnail_url": None, "reason": None, "bytes": None, **about}
+    clip = ClipData(
+        clip_id="m1", moment_id="m1", stream="pitch", query="goal", state=state, start=START, end=END, **given
+    )
+    line = event_line(parse_event(json.loads(clip_event(clip, time_s=1.0).with_cursor(1).to_json()))).plain
+    assert "pitch  goal" in line and words in line
 
 
 def test_an_end_says_both_ends(received: Callable[..., Event]) -> None:
@@ -59,8 +75,8 @@ def test_a_stream_says_why_it_is_gone(stream_news: Callable[..., Event]) -> None
 def test_an_event_of_tomorrow_is_shown_by_its_name(received: Callable[..., Event]) -> None:
     """A newer server may say things that this command does not know."""
     event = received("started")
-    newer: Any = Event(event.cursor, event.id, "clip.ready", event.time, event.stream, None, event.raw)
-    assert "clip.ready" in event_line(newer).plain
+    newer: Any = Event(event.cursor, event.id, "clip.praised", event.time, event.stream, None, None, event.raw)
+    assert "clip.praised" in event_line(newer).plain
 
 
 def test_nothing_from_outside_commands_the_terminal(received: Callable[..., Event]) -> None:

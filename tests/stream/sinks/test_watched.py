@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stream.events import stream_event
+from stream.events import ClipData, Instant, clip_event, stream_event
 from stream.query import Query
 from stream.sinks import watched as watched_module
 from stream.sinks.watched import Watched
@@ -33,6 +33,30 @@ def test_a_query_may_choose_its_sinks(moment: MomentFactory) -> None:
         ("mqtt", "nobody"),
     ]
     assert watched.goes_to("mqtt", stream_event("pitch", "online", time_s=1.0))
+
+
+def test_a_clip_goes_where_its_moment_went() -> None:
+    """One that somebody asked for, which belongs to no query, goes to all."""
+    watched = Watched().changed(["pitch"], [CORNER])
+    now = Instant(time="2025-01-02T03:04:05.000Z", media_time_s=1.0, final=True)
+    clip = ClipData(
+        clip_id="1",
+        moment_id="1",
+        stream="pitch",
+        query="corner",
+        state="failed",
+        reason="No video is held.",
+        url=None,
+        thumbnail_url=None,
+        container=None,
+        start=now,
+        end=now,
+        bytes=None,
+    )
+    told = clip_event(clip, time_s=1.0)
+    assert watched.goes_to("hook", told) and not watched.goes_to("mqtt", told)
+    asked_for = clip.model_copy(update={"moment_id": None, "query": None})
+    assert watched.goes_to("mqtt", clip_event(asked_for, time_s=1.0))
 
 
 def test_the_end_of_a_removed_querys_moment_goes_where_its_beginning_went(moment: MomentFactory) -> None:

@@ -1,0 +1,302 @@
+"""Cuts the clips: one thread that follows the event log as any client does, so that nothing ever waits for it.
+
+A moment that ends with `clip.state` pending becomes a row of the store, then, once the packets up to its end and its
+post-roll are there, a file, and at last an event: `clip.ready` after the file is complete and on the disk, or
+`clip.failed` with the reason. What was pending when the process ended has failed, and is told so at the next start: the
+packets were in memory only.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from stream.clips.cutter import CutError, begins_s, cut
+from stream.clips.folder import ClipFolder
+from stream.clips.jobs import SLACK_S, Job, failed, moment_job, ready, removed
+from stream.clips.packets import Selection
+from stream.clips.rings import Rings
+from stream.clips.thumbnail import thumbnail
+from stream.errors import R2StreamError
+from stream.events import ClipData, Event, MomentEvent, clip_event
+from stream.metrics import Metrics
+from stream.query import Rolls
+from stream.store import ClipRecord, Store, StoreError
+
+CAPACITY: Final = 512
+"""Clips that may wait; moments that end while so many do get none, and are told why."""
+GRACE_S: Final = 30.0
+"""How long a clip waits for packets that do not come, beyond its post-roll, before it is cut without them."""
+POLL_S: Final = 0.1
+STOP_S: Final = 5.0
+"""How long the clips that wait when the service stops may take all together."""
+PAGE: Final = 200
+TIDY_S: Final = 60.0
+
+RESTARTED: Final = "r2stream was restarted before the clip was cut, and the video was in memory only."
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How many clips are kept."""
+
+    max_bytes: int
+    max_age_s: float
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """The machine's time, so that tests can put their own in its place."""
+
+    wall_time_s: Callable[[], float] = time.time
+    monotonic_s: Callable[[], float] = time.monotonic
+
+
+@dataclass
+class _Worklist:
+    """What the writer's thread alone knows."""
+
+    jobs: list[Job] = field(default_factory=list)
+    results: deque[ClipRecord] = field(default_factory=deque)
+    """What has become of clips and is not in the log yet."""
+    problem: str | None = None
+    tidy_at_s: float = float("-inf")
+    """Monotonic seconds; at once after every new clip."""
+
+
+class ClipWriter:
+    """The clips of one service. `submit` may be called from any thread; the rest happens in the writer's own."""
+
+    def __init__(
+        self,
+        store: Store,
+        rings: Rings,
+        folder: ClipFolder,
+        retention: Retention,
+        metrics: Metrics,
+        rolls: Callable[[str], Rolls | None],
+        clocks: Clocks | None = None,
+    ) -> None:
+        """`rolls` tells those of a query by name. Moments that are in the log already were cut by another process."""
+        self._store = store
+        self._rings = rings
+        self._folder = folder
+        self._retention = retention
+        self._metrics = metrics
+        self._rolls = rolls
+        self._clocks = clocks or Clocks()
+        self._begun_at = store.latest_cursor()
+        known = store.clips.cursor()
+        self._cursor = self._begun_at if known is None else known
+        self._work = _Worklist(results=deque(map(_restarted, store.clips.unfinished())))
+        self._submitted: deque[Job] = deque()
+        self._waiting = 0
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 2 * STOP_S) -> bool:
+        """Cut what waits with what is there, and end; says whether that happened in time."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        """How many clips are still to be cut."""
+        return self._waiting + len(self._submitted)
+
+    def submit(self, job: Job) -> bool:
+        """A clip that somebody asked for, durable when it returns; False when too many wait. Raises StoreError."""
+        if self.waiting >= CAPACITY:
+            return False
+        self._store.clips.add([ClipRecord(job.data, job.created_s, told=False)])
+        self._submitted.append(job)
+        self._wake.set()
+        return True
+
+    def _run(self) -> None:
+        try:
+            self._folder.clear_parts()
+        except OSError as error:
+            _log.warning("the folder of clips cannot be tidied: %s", error)
+        while True:
+            stopping = self._stop.is_set()
+            self._wake.clear()
+            try:
+                self._round(self._clocks.monotonic_s() + STOP_S if stopping else None)
+            except StoreError as error:
+                if self._work.problem is None:
+                    _log.error("clips wait for the event log: %s", error)
+                self._work.problem = str(error)
+            except Exception:
+                _log.exception("clips were delayed by a mistake")
+            else:
+                self._work.problem = None
+            self._waiting = len(self._work.jobs)
+            if stopping:
+                return
+            self._wake.wait(POLL_S)
+
+    def _round(self, stop_s: float | None) -> None:
+        """Everything that can be done now; before `stop_s` if given, and then with what packets there are."""
+        self._follow()
+        while self._submitted:
+            self._work.jobs.append(self._submitted.popleft())
+        for job in list(self._work.jobs):
+            if stop_s is not None and self._clocks.monotonic_s() > stop_s:
+                break
+            if stop_s is not None or self._is_due(job):
+                self._work.results.append(ClipRecord(self._finish(job), job.created_s, told=False))
+                self._work.jobs.remove(job)
+                self._tell()
+        self._tell()
+        self._tidy()
+
+    def _follow(self) -> None:
+        """Take in what the log has to say since the last time."""
+        while True:
+            page = self._store.recent(self._cursor, PAGE) or self._store.read(self._cursor, PAGE)
+            records, jobs = self._taken(page.events)
+            if records:
+                self._store.clips.add(records, page.next)
+            self._work.jobs += jobs
+            self._work.results += [record for record in records if record.data.state == "failed"]
+            if page.next == self._cursor:
+                return
+            self._cursor = page.next
+
+    def _taken(self, events: Sequence[Event]) -> tuple[list[ClipRecord], list[Job]]:
+        records: list[ClipRecord] = []
+        jobs: list[Job] = []
+        for event in events:
+            job = self._job_of(event)
+            if job is None:
+                continue
+            reason = self._refusal(event, len(self._work.jobs) + len(jobs))
+            data = job.data if reason is None else failed(job.data, reason)
+            records.append(ClipRecord(data, job.created_s, told=False))
+            if reason is None:
+                jobs.append(job)
+        return records, jobs
+
+    def _job_of(self, event: Event) -> Job | None:
+        if not isinstance(event, MomentEvent) or event.data.state != "ended" or event.data.clip.state != "pending":
+            return None
+        old = (event.cursor or 0) <= self._begun_at
+        if old and self._store.clips.find(event.data.moment_id) is not None:
+            return None
+        rolls = self._rolls(event.data.query) or Rolls()
+        until_s = self._clocks.monotonic_s() + rolls.post_roll_s + GRACE_S
+        return moment_job(event, rolls, now_s=self._clocks.wall_time_s(), until_s=until_s)
+
+    def _refusal(self, event: Event, waiting: int) -> str | None:
+        """Why a moment's clip is not even tried."""
+        if (event.cursor or 0) <= self._begun_at:
+            return RESTARTED
+        if waiting >= CAPACITY:
+            return f"{CAPACITY} clips were waiting already; the machine cannot keep up."
+        return None
+
+    def _is_due(self, job: Job) -> bool:
+        ring = self._rings.find(job.stream)
+        complete = ring is None or ring.is_complete(job.epoch, job.wanted_s[1])
+        return complete or self._clocks.monotonic_s() >= job.until_s
+
+    def _finish(self, job: Job) -> ClipData:
+        """Cut a clip; whatever goes wrong becomes its reason."""
+        try:
+            with self._metrics.clip_seconds.time():
+                return self._cut(job)
+        except R2StreamError as error:
+            reason = str(error)
+        except OSError as error:
+            reason = _explain(error, self._folder)
+        except Exception as error:
+            _log.exception("a clip could not be cut by a mistake")
+            reason = f"it could not be cut, by a mistake ({type(error).__name__}); see the log"
+        return failed(job.data, f"{reason[:1].upper()}{reason[1:].removesuffix('.')}.")
+
+    def _cut(self, job: Job) -> ClipData:
+        selection = self._selection(job)
+        clip_id = job.data.clip_id
+        part = self._folder.part(clip_id)
+        cut(selection, part)
+        size_bytes = part.stat().st_size
+        picture = thumbnail(selection, job.middle_s)
+        if picture is not None:
+            self._folder.write(picture, self._folder.thumbnail(clip_id))
+        container = selection.tracks.container
+        assert container is not None, "the cutter refuses what has none"
+        self._folder.publish(part, self._folder.video(clip_id, container))
+        return ready(job, selection, begins_s(selection), size_bytes, with_thumbnail=picture is not None)
+
+    def _selection(self, job: Job) -> Selection:
+        ring = self._rings.find(job.stream)
+        if ring is None:
+            raise CutError(f"no video of the stream {job.stream!r} is held any more")
+        selection = ring.select(job.epoch, *job.wanted_s)
+        missing = "it" if selection is None else "its beginning"
+        if selection is None or begins_s(selection) > job.needed_s[0] + SLACK_S:
+            raise CutError(
+                f"{missing} is not in memory: {ring.held_s:.0f} s of the stream are held; for more, raise "
+                "clips.memory_per_stream"
+            )
+        return selection
+
+    def _tell(self) -> None:
+        """Log what has become of clips: first in the table, then as an event, so that a crash in between repeats it."""
+        results = self._work.results
+        while results:
+            record = results[0]
+            self._store.clips.save(record)
+            self._store.append([clip_event(record.data, time_s=self._clocks.wall_time_s())])
+            self._store.clips.save(ClipRecord(record.data, record.created_s, told=True))
+            self._metrics.clips.labels(record.data.state).inc()
+            self._work.tidy_at_s = float("-inf")
+            if record.data.state == "failed":
+                _log.warning("%s: no clip of %s: %s", record.data.stream, record.data.clip_id, record.data.reason)
+            results.popleft()
+
+    def _tidy(self) -> None:
+        """Remove the oldest clips while they are too many or too old."""
+        now_s = self._clocks.monotonic_s()
+        if now_s < self._work.tidy_at_s:
+            return
+        self._work.tidy_at_s = now_s + TIDY_S
+        while (record := self._store.clips.oldest_ready()) is not None:
+            if self._store.clips.ready_bytes() > self._retention.max_bytes:
+                reason = "It was removed for newer clips; raise clips.max_bytes to keep more."
+            elif self._clocks.wall_time_s() - record.created_s > self._retention.max_age_s:
+                reason = "It was removed for its age; raise clips.max_age to keep clips longer."
+            else:
+                return
+            self._folder.remove(record.data.clip_id)
+            self._store.clips.save(ClipRecord(removed(record.data, reason), record.created_s, record.told))
+            self._metrics.clips.labels("removed").inc()
+
+
+def _restarted(record: ClipRecord) -> ClipRecord:
+    """What a clip that an earlier process left behind has become."""
+    if record.data.state != "pending":
+        return record
+    return ClipRecord(failed(record.data, RESTARTED), record.created_s, told=False)
+
+
+def _explain(error: OSError, folder: ClipFolder) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left in {folder.path}: make room, or lower clips.max_bytes"
+    return f"{folder.path} cannot be written ({error.strerror or error}); check clips.folder and its permissions"
