@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -93,6 +94,21 @@ def gst_rtsp_server(mounts: Mapping[str, str], *, user: str = "", password: str 
     """gst-rtsp-server: each of `mounts` (path: GStreamer pipeline) over TCP and UDP, behind a password if given one."""
     settings = json.dumps({"mounts": dict(mounts), "user": user, "password": password})
     return ServerProcess([SYSTEM_PYTHON, str(_GST_SERVER), settings, "{port}"])
+
+
+def mosquitto(folder: Path, *settings: str) -> ServerProcess:
+    """An MQTT broker that keeps nothing on the disk; without further settings, everybody may do everything."""
+    config = folder / "mosquitto.conf"
+    server = ServerProcess([find_mosquitto(), "-c", str(config)])
+    lines = [f"listener {server.port} 127.0.0.1", "user root", "persistence false"]
+    lines += settings or ["allow_anonymous true"]
+    config.write_text("\n".join(lines) + "\n")
+    return server
+
+
+def find_mosquitto() -> str:
+    """Where the broker is; empty where it is not installed. Debian keeps it out of a user's path."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin") or ""
 
 
 def gst_rtsp_server_is_missing() -> str:
