@@ -8,9 +8,20 @@ from __future__ import annotations
 from typing import Any, Final
 
 from stream.durations import DURATION
-from stream.query import EXIT_RATIO, MAX_TEXT_LENGTH, Query
+from stream.query import EXIT_RATIO, MAX_ROLL_S, MAX_TEXT_LENGTH, Query, Rolls
 from stream.section import NAME
-from stream.settings import RetentionSettings, ServerSettings, Settings, StreamSettings
+from stream.settings import ClipSettings, RetentionSettings, ServerSettings, Settings, StreamSettings
+from stream.sinks.settings import (
+    MAX_TIMEOUT_S,
+    MAX_TOPIC_LENGTH,
+    MIN_TIMEOUT_S,
+    RESERVED,
+    SECRET,
+    TOPIC,
+    MqttSettings,
+    WebhookSettings,
+)
+from stream.sizes import SIZE
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -21,7 +32,7 @@ _SOMETHING: Final = r"\S"
 
 
 def settings_schema() -> Schema:
-    """The schema of a whole settings file; every key but `url` and `text` may be null, which means its default."""
+    """The schema of a whole settings file; every key that is not required may be null, which means its default."""
     return {
         "$schema": DIALECT,
         "title": "r2stream settings",
@@ -32,7 +43,7 @@ def settings_schema() -> Schema:
                     "The network: demo, a .pth or .safetensors file, or hf://owner/repo/file.", Settings.model
                 ),
                 "device": _text("Where the model runs, as PyTorch calls it: cpu, cuda, cuda:1.", Settings.device),
-                "data_dir": _text("The event log, and what the API adds. One service at a time may use it."),
+                "data_dir": _text("The event log, what the API adds, and clips. One service at a time may use it."),
                 "database": {
                     "description": "A PostgreSQL database in place of the SQLite file in data_dir: postgresql://…",
                     "type": ["string", "null"],
@@ -40,13 +51,19 @@ def settings_schema() -> Schema:
                 },
                 "retention": {**_retention(), "type": ["object", "null"]},
                 "server": {**_server(), "type": ["object", "null"]},
+                "clips": {**_clips(), "type": ["object", "null"]},
                 "streams": _by_name("What is watched, by a name of your choice.", "stream"),
                 "queries": _by_name("The standing sentences, by a name of your choice.", "query"),
+                "sinks": {
+                    **_by_name("Ways out for events besides the API, by a name of your choice.", "sink"),
+                    "propertyNames": {**_NAME, "not": {"enum": list(RESERVED)}},
+                },
             },
         ),
         "$defs": {
             "stream": _short_or_full("Where a stream comes from, in short its address.", "url", _stream()),
             "query": _short_or_full("What is watched for, in short its sentence.", "text", _query()),
+            "sink": {"description": "Where events go, by its type.", "anyOf": [_webhook(), _mqtt()]},
         },
     }
 
@@ -85,6 +102,19 @@ def _server() -> Schema:
     )
 
 
+def _clips() -> Schema:
+    keys = {
+        "folder": _any_text("Where they are kept; `clips` in data_dir by default."),
+        "max_bytes": _size("The oldest go when all of them together are larger.", ClipSettings.max_bytes),
+        "max_age": _duration("Older ones go.", ClipSettings.max_age_s),
+        "memory_per_stream": _size(
+            "Encoded video that each stream holds in memory, to cut clips from; 0 cuts none.",
+            ClipSettings.memory_per_stream,
+        ),
+    }
+    return _mapping("Each moment becomes a video file.", keys)
+
+
 def _stream() -> Schema:
     keys = {
         "url": {"description": "RTSP, RTMP, HTTP or HLS, a file, or demo://broadcast.", **_required_text()},
@@ -99,6 +129,10 @@ def _query() -> Schema:
     threshold = {
         "enter": _score("A moment opens at this score.", Query.enter),
         "exit": _score(f"It goes on while the score is at least this; {EXIT_RATIO:g} of enter by default.", None),
+    }
+    rolls = {
+        "pre_roll": _duration("Before it starts.", Rolls.pre_roll_s, maximum=MAX_ROLL_S),
+        "post_roll": _duration("After it ends; the clip comes so much later.", Rolls.post_roll_s, maximum=MAX_ROLL_S),
     }
     keys = {
         "text": {
@@ -122,6 +156,11 @@ def _query() -> Schema:
             "minimum": 1,
             "default": Query.confirm_frames,
         },
+        "clip": {
+            "description": "The clip that is cut for each moment; false cuts none.",
+            "anyOf": [{"type": "boolean"}, _mapping("How much it shows around the moment.", rolls), {"type": "null"}],
+            "default": True,
+        },
         "enabled": _switch("false keeps the definition and looks for nothing.", Query.enabled),
         "deliver": {
             "description": "The sinks that get its events; left out, every sink.",
@@ -129,6 +168,47 @@ def _query() -> Schema:
         },
     }
     return {**_mapping("", keys), "required": ["text"]}
+
+
+def _webhook() -> Schema:
+    keys = {
+        "type": {"const": "webhook"},
+        "url": _address("Where events are sent, https://… or http://….", "[Hh][Tt][Tt][Pp][Ss]?"),
+        "secret": {
+            "description": "whsec_ and 24 to 64 random bytes in base64, with which requests are signed.",
+            "type": ["string", "null"],
+            "pattern": rf"^\s*{SECRET.pattern}\s*$",
+            "default": None,
+        },
+        "allow_private": _switch(
+            "Whether url may be on this machine or in its local network.", WebhookSettings.allow_private
+        ),
+        "timeout": _timeout("For one request.", WebhookSettings.timeout_s),
+        "max_tries": {
+            "description": "After so many an event goes to the dead letters.",
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "default": WebhookSettings.max_tries,
+        },
+        "enabled": _switch("false keeps its place and delivers nothing.", WebhookSettings.enabled),
+    }
+    return {**_mapping("Events as HTTP requests.", keys), "required": ["type", "url"]}
+
+
+def _mqtt() -> Schema:
+    keys = {
+        "type": {"const": "mqtt"},
+        "url": _address("The broker: mqtt://host:1883, or mqtts://host:8883 for TLS.", "[Mm][Qq][Tt][Tt][Ss]?"),
+        "username": _any_text("As whom to connect."),
+        "password": _any_text("Needs a username."),
+        "ca_file": _any_text("The certificates to trust with TLS, as a PEM file; the usual authorities by default."),
+        "prefix": _topic("What every topic begins with: one for each service on a broker.", MqttSettings.prefix),
+        "discovery": _switch("Whether queries are announced to Home Assistant.", MqttSettings.discovery),
+        "discovery_prefix": _topic("Where Home Assistant listens for that.", MqttSettings.discovery_prefix),
+        "timeout": _timeout("For the broker's answer to each message.", MqttSettings.timeout_s),
+        "enabled": _switch("false keeps its place and delivers nothing.", MqttSettings.enabled),
+    }
+    return {**_mapping("Events, and what is going on, to an MQTT broker.", keys), "required": ["type", "url"]}
 
 
 def _mapping(description: str, keys: Schema) -> Schema:
@@ -158,6 +238,20 @@ def _text(description: str, default: str | None = None) -> Schema:
     return about if default is None else {**about, "default": default}
 
 
+def _any_text(description: str) -> Schema:
+    return {"description": description, "type": ["string", "null"], "default": None}
+
+
+def _address(description: str, scheme: str) -> Schema:
+    return {"description": description, "type": "string", "pattern": rf"^\s*{scheme}://[^/?#\s]"}
+
+
+def _topic(description: str, default: str) -> Schema:
+    pattern = f"^{TOPIC.pattern}$"
+    about: Schema = {"description": description, "type": ["string", "null"], "pattern": pattern}
+    return {**about, "maxLength": MAX_TOPIC_LENGTH, "default": default}
+
+
 def _choice(description: str, choices: tuple[str, ...], default: str | None) -> Schema:
     return {"description": description, "enum": [*choices, None], "default": default}
 
@@ -171,10 +265,31 @@ def _score(description: str, default: float | None) -> Schema:
     return {**about, "default": default}
 
 
-def _duration(description: str, default_s: float | None, *, above_zero: bool = False) -> Schema:
-    bound = {"exclusiveMinimum": 0} if above_zero else {"minimum": 0}
+def _size(description: str, default_bytes: int) -> Schema:
     shapes: list[Schema] = [
-        {"type": "number", **bound},
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": f"^{SIZE.pattern}$"},
+        {"type": "null"},
+    ]
+    return {"description": f"{description} Such as 64MiB, 10GB, or bytes.", "anyOf": shapes, "default": default_bytes}
+
+
+def _timeout(description: str, default_s: float) -> Schema:
+    return _duration(description, default_s, minimum=MIN_TIMEOUT_S, maximum=MAX_TIMEOUT_S)
+
+
+def _duration(
+    description: str,
+    default_s: float | None,
+    *,
+    above_zero: bool = False,
+    minimum: float = 0,
+    maximum: float | None = None,
+) -> Schema:
+    lower = {"exclusiveMinimum": 0} if above_zero else {"minimum": minimum}
+    upper = {} if maximum is None else {"maximum": maximum}
+    shapes: list[Schema] = [
+        {"type": "number", **lower, **upper},
         {"type": "string", "pattern": f"^{DURATION.pattern}$"},
         {"type": "null"},
     ]

@@ -97,6 +97,21 @@ def gst_rtsp_server(mounts: Mapping[str, str], *, user: str = "", password: str 
     return ServerProcess([SYSTEM_PYTHON, str(_GST_SERVER), settings, "{port}"])
 
 
+def mosquitto(folder: Path, *settings: str) -> ServerProcess:
+    """An MQTT broker that keeps nothing on the disk; without further settings, everybody may do everything."""
+    config = folder / "mosquitto.conf"
+    server = ServerProcess([find_mosquitto(), "-c", str(config)])
+    lines = [f"listener {server.port} 127.0.0.1", "user root", "persistence false"]
+    lines += settings or ["allow_anonymous true"]
+    config.write_text("\n".join(lines) + "\n")
+    return server
+
+
+def find_mosquitto() -> str:
+    """Where the broker is; empty where it is not installed. Debian keeps it out of a user's path."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin") or ""
+
+
 def gst_rtsp_server_is_missing() -> str:
     """Why gst-rtsp-server cannot be used here; empty when it can."""
     if not Path(SYSTEM_PYTHON).exists():

@@ -64,6 +64,8 @@ class Delivery:
         self._watched = Watched()
         self._redeliver = True
         """Whether dead letters may be due: asked for now, or before a restart."""
+        self._skipped = False
+        """Events were missed since the outlet last adapted: what it knows from them may be wrong."""
         self._finishing = False
         self._hurry: asyncio.Event | None = None
         self._waiter: Waiter | None = None
@@ -134,7 +136,7 @@ class Delivery:
         adapted = await self._adapt(outlet)
         while True:
             outlet.check()
-            if self._watched is not adapted:
+            if self._watched is not adapted or self._skipped:
                 adapted = await self._adapt(outlet)
             if self._redeliver:
                 await self._deliver_dead_letters(outlet)
@@ -168,7 +170,7 @@ class Delivery:
         await self._waiter.wait(self.cursor, SAVE_S if unsaved else IDLE_S)
 
     async def _adapt(self, outlet: Outlet) -> Watched:
-        watched = self._watched
+        watched, self._skipped = self._watched, False
         await outlet.adapt(watched)
         return watched
 
@@ -240,6 +242,7 @@ class Delivery:
             self._count("missed", missed)
             _log.error("the sink '%s' was so late that %d events are no longer in the log", self.name, missed)
             self.cursor = cursor
+            self._skipped = True
 
     def _count(self, result: str, events: int = 1) -> None:
         if events:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,6 +19,14 @@ from stream.sinks.addresses import is_private_host
 SECRET_PREFIX: Final = "whsec_"
 MIN_SECRET_BYTES: Final = 24
 MAX_SECRET_BYTES: Final = 64
+SECRET: Final = re.compile(rf"{SECRET_PREFIX}[A-Za-z0-9+/]{{32,86}}={{0,2}}")
+"""What a secret of so many bytes looks like."""
+MIN_TIMEOUT_S: Final = 0.1
+MAX_TIMEOUT_S: Final = 60.0
+
+TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
+MAX_TOPIC_LENGTH: Final = 128
+"""Characters of a prefix; what follows it is ours."""
 
 RESERVED: Final = ("ws", "sse")
 """Names that metrics use for the API's own clients."""
@@ -43,7 +52,42 @@ class WebhookSettings:
     type: Literal["webhook"] = "webhook"
 
 
-SinkSettings = WebhookSettings
+@dataclass(frozen=True)
+class MqttSettings:
+    """Events, and what is going on, to an MQTT broker."""
+
+    name: str
+    url: str
+    """`mqtt://host:port`, or `mqtts://…` for TLS; holds no secret."""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    """Whom to trust with TLS, instead of the usual authorities."""
+    prefix: str = "r2stream"
+    """What every topic begins with."""
+    discovery: bool = True
+    """Whether to announce queries to Home Assistant."""
+    discovery_prefix: str = "homeassistant"
+    timeout_s: float = 10.0
+    """For the broker's answer to each message."""
+    enabled: bool = True
+
+    type: Literal["mqtt"] = "mqtt"
+
+    @property
+    def tls(self) -> bool:
+        return urlsplit(self.url).scheme == "mqtts"
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or (8883 if self.tls else 1883)
+
+
+SinkSettings = WebhookSettings | MqttSettings
 
 
 def parse_sink(name: str, mapping: object) -> SinkSettings:
@@ -86,7 +130,35 @@ def _parse_webhook(name: str, section: Section) -> WebhookSettings:
     )
 
 
-_PARSERS: Final[Mapping[str, Callable[[str, Section], SinkSettings]]] = MappingProxyType({"webhook": _parse_webhook})
+def _parse_mqtt(name: str, section: Section) -> MqttSettings:
+    url = section.text("url").strip()
+    address = _address(section, url, ("mqtts", "mqtt"), "mqtt://broker.local:1883")
+    if "@" in address.netloc or address.path.strip("/") or address.query or address.fragment:
+        problem = "must be mqtt:// or mqtts://, host and port; username and password are keys of their own"
+        raise ConfigError(problem, path=section.at("url"))
+    username, password = section.text("username", "") or None, section.text("password", "") or None
+    if password is not None and username is None:
+        raise ConfigError("needs a username beside it", path=section.at("password"))
+    ca_file = section.text("ca_file", "") or None
+    if ca_file is not None and address.scheme != "mqtts":
+        raise ConfigError("is for TLS: the url must begin with mqtts://", path=section.at("ca_file"))
+    return MqttSettings(
+        name=name,
+        url=url,
+        username=username,
+        password=password,
+        ca_file=ca_file,
+        prefix=_topic(section, "prefix", MqttSettings.prefix),
+        discovery=section.boolean("discovery", MqttSettings.discovery),
+        discovery_prefix=_topic(section, "discovery_prefix", MqttSettings.discovery_prefix),
+        timeout_s=_timeout_s(section, MqttSettings.timeout_s),
+        enabled=section.boolean("enabled", True),
+    )
+
+
+_PARSERS: Final[Mapping[str, Callable[[str, Section], SinkSettings]]] = MappingProxyType(
+    {"webhook": _parse_webhook, "mqtt": _parse_mqtt}
+)
 
 
 def _address(section: Section, url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
@@ -109,15 +181,23 @@ def _secret(section: Section) -> str | None:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
         key = b""
-    if not secret.startswith(SECRET_PREFIX) or not MIN_SECRET_BYTES <= len(key) <= MAX_SECRET_BYTES:
+    if not SECRET.fullmatch(secret) or not MIN_SECRET_BYTES <= len(key) <= MAX_SECRET_BYTES:
         problem = f"must be '{SECRET_PREFIX}' and {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} random bytes in base64"
         raise ConfigError(problem, path=section.at("secret"))
     return secret
 
 
+def _topic(section: Section, key: str, default: str) -> str:
+    topic = section.text(key, default)
+    if not TOPIC.fullmatch(topic) or len(topic) > MAX_TOPIC_LENGTH:
+        problem = "must be the beginning of a topic: levels of letters, digits, '_', '-' and '.', joined by '/'"
+        raise ConfigError(problem, path=section.at(key))
+    return topic
+
+
 def _timeout_s(section: Section, default: float) -> float:
     timeout_s = section.duration_s("timeout", default)
-    if not 0.1 <= timeout_s <= 60:
+    if not MIN_TIMEOUT_S <= timeout_s <= MAX_TIMEOUT_S:
         raise ConfigError("must be between 100ms and 60s", path=section.at("timeout"))
     return timeout_s
 

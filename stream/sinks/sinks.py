@@ -12,8 +12,9 @@ from stream.errors import ConflictError, NotFoundError
 from stream.metrics import Metrics
 from stream.query import Query
 from stream.sinks.delivery import Delivery
+from stream.sinks.mqtt_sink import MqttSink
 from stream.sinks.outlet import Sink
-from stream.sinks.settings import SinkSettings, check_deliver
+from stream.sinks.settings import SinkSettings, WebhookSettings, check_deliver
 from stream.sinks.status import SinkStatus
 from stream.sinks.thread import SinkThread
 from stream.sinks.watched import Watched
@@ -45,7 +46,7 @@ class Sinks:
         store.sinks.keep(list(settings), store.latest_cursor())
         self._threads: Mapping[str, SinkThread] = MappingProxyType(
             {
-                name: SinkThread(Delivery(name, _make(sink), store, metrics, wall_time_s=wall_time_s))
+                name: SinkThread(Delivery(name, _make(sink, store), store, metrics, wall_time_s=wall_time_s))
                 for name, sink in settings.items()
                 if sink.enabled
             }
@@ -128,8 +129,10 @@ class Sinks:
             raise NotFoundError(f"there is no sink '{name}'") from None
 
 
-def _make(settings: SinkSettings) -> Sink:
-    return WebhookSink(settings)
+def _make(settings: SinkSettings, store: Store) -> Sink:
+    if isinstance(settings, WebhookSettings):
+        return WebhookSink(settings)
+    return MqttSink(settings, store.unfinished_moments)
 
 
 def _lag(delivery: Delivery, store: Store) -> Callable[[], float]:

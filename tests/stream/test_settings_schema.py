@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator
 
 from stream.cli.app import run
 from stream.errors import ConfigError
-from stream.settings import RetentionSettings, load_settings, parse_settings
+from stream.settings import load_settings, parse_settings
 from stream.settings_schema import settings_schema
+from stream.sinks.settings import parse_sink
 from stream.yaml_document import read_yaml
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
@@ -28,7 +29,11 @@ KEYS: Final[dict[str, dict[str, Any]]] = {
     "stream": STREAM,
     "query": QUERY,
     "threshold": QUERY["threshold"]["properties"],
+    "clip": QUERY["clip"]["anyOf"][1]["properties"],
+    "clips": SCHEMA["properties"]["clips"]["properties"],
+    **{sink["properties"]["type"]["const"]: sink["properties"] for sink in SCHEMA["$defs"]["sink"]["anyOf"]},
 }
+REQUIRED: Final = ("url", "text", "type")
 VALUES: Final[tuple[object, ...]] = (
     *(None, True, False, 0, 1, 2, 0.25, 0.5, 1.0, 1.5, -1, 400, 70000, 65535),
     *(
@@ -55,19 +60,27 @@ BETWEEN_KEYS: Final = {
     ("query", "min_duration"),
     ("query", "max_duration"),
     ("query", "deliver"),
+    ("retention", "max_age"),
+    ("webhook", "timeout"),
+    ("mqtt", "timeout"),
+    ("mqtt", "password"),
 }
 """Of these the schema cannot say all: they are bounded by another key, or are text that says a number."""
 
 
-def document(place: str, key: str, value: object) -> dict[str, Any]:
-    """Settings in which one key is written beside those that are required."""
+def document(place: str, **keys: object) -> dict[str, Any]:
+    """Settings in which some keys are written beside those that are required."""
     wrapped: dict[str, dict[str, Any]] = {
-        "": {key: value},
-        "retention": {"retention": {key: value}},
-        "server": {"server": {key: value}},
-        "stream": {"streams": {"a": {"url": "demo://broadcast", key: value}}},
-        "query": {"queries": {"a": {"text": "a", key: value}}},
-        "threshold": {"queries": {"a": {"text": "a", "threshold": {key: value}}}},
+        "": keys,
+        "retention": {"retention": keys},
+        "server": {"server": keys},
+        "stream": {"streams": {"a": {"url": "demo://broadcast", **keys}}},
+        "query": {"queries": {"a": {"text": "a", **keys}}},
+        "threshold": {"queries": {"a": {"text": "a", "threshold": keys}}},
+        "clip": {"queries": {"a": {"text": "a", "clip": keys}}},
+        "clips": {"clips": keys},
+        "webhook": {"sinks": {"a": {"type": "webhook", "url": "https://example.com/", **keys}}},
+        "mqtt": {"sinks": {"a": {"type": "mqtt", "url": "mqtts://broker.local", **keys}}},
     }
     return wrapped[place]
 
@@ -83,7 +96,7 @@ def is_taken(settings: object) -> bool:
 def known_keys(place: str) -> set[str]:
     """The keys that the readers take, from the error that lists them."""
     with pytest.raises(ConfigError) as refused:
-        parse_settings(document(place, "zzzzzzzz", 1))
+        parse_settings(document(place, zzzzzzzz=1))
     return set(refused.value.problem.partition("valid keys: ")[2].split(", "))
 
 
@@ -97,14 +110,14 @@ def test_the_schema_is_one() -> None:
 def test_both_know_the_same_keys(place: str) -> None:
     """A key that is added must be added to the schema; it refuses all others."""
     assert KEYS[place].keys() == known_keys(place)
-    assert not VALIDATOR.is_valid(document(place, "zzzzzzzz", 1))
+    assert not VALIDATOR.is_valid(document(place, zzzzzzzz=1))
 
 
 @pytest.mark.parametrize(("place", "key"), [(place, key) for place, keys in KEYS.items() for key in keys])
 def test_both_take_the_same_values(place: str, key: str) -> None:
     """Whatever is written; where keys depend on each other, the schema refuses nothing that the readers take."""
     for value in VALUES:
-        settings = document(place, key, value)
+        settings = document(place, **{key: value})
         taken, valid = is_taken(settings), VALIDATOR.is_valid(settings)
         assert valid or not taken, f"only the schema refuses {value!r}"
         assert taken or not valid or (place, key) in BETWEEN_KEYS, f"only the readers refuse {value!r}"
@@ -114,20 +127,12 @@ def test_both_take_the_same_values(place: str, key: str) -> None:
 def test_a_default_is_what_leaving_out_means(place: str, key: str) -> None:
     """And so is null."""
     about = KEYS[place][key]
-    if key in ("url", "text"):
+    if key in REQUIRED:
         assert "default" not in about
         return
-    if place == "retention":
-        written = parse_settings({"retention": {key: about["default"]}})
-        assert written.retention == parse_settings({"retention": {key: None}}).retention == RetentionSettings()
-        return
-    rest: object = {"queries": {"a": {"text": "a", "threshold": {}}}, "streams": {"a": "demo://broadcast"}}
-    bare = parse_settings(rest if place else {})
+    bare = parse_settings(document(place))
     for value in [None, *([about["default"]] if "default" in about else [])]:
-        written = parse_settings(document(place, key, value) if place else {key: value})
-        kind = {"stream": "streams", "query": "queries", "threshold": "queries"}.get(place)
-        assert getattr(written, kind or "server") == getattr(bare, kind or "server")
-        assert (written.model, written.device, written.data_dir) == (bare.model, bare.device, bare.data_dir)
+        assert parse_settings(document(place, **{key: value})) == bare
 
 
 def test_what_is_short_is_taken() -> None:
@@ -147,15 +152,23 @@ def test_the_example_is_taken_in_full_and_shows_every_key() -> None:
     assert written["streams"]["entrance"].keys() == KEYS["stream"].keys()
     assert written["queries"]["car"].keys() == KEYS["query"].keys()
     assert written["queries"]["car"]["threshold"].keys() == KEYS["threshold"].keys()
+    assert written["queries"]["car"]["clip"].keys() == KEYS["clip"].keys()
+    assert written["clips"].keys() == KEYS["clips"].keys() and written["retention"].keys() == KEYS["retention"].keys()
+    assert all(sink.keys() == KEYS[sink["type"]].keys() for sink in written["sinks"].values())
+    assert {sink["type"] for sink in written["sinks"].values()} == {"webhook", "mqtt"}
 
 
 def test_the_example_shows_the_defaults() -> None:
     """All but what it says it is not."""
     written: Any = read_yaml(DEPLOY / "r2stream.yaml")
     query = parse_settings({"queries": {"car": {"text": "a red car drives from left to right"}}}).queries["car"]
-    rest = {key: value for key, value in written["queries"]["car"].items() if key != "streams"}
+    rest = {key: value for key, value in written["queries"]["car"].items() if key not in ("streams", "deliver")}
     assert parse_settings({"queries": {"car": rest}}).queries["car"] == query
-    assert parse_settings({"server": written["server"]}).server == parse_settings({}).server
+    for key in ("server", "retention", "clips"):
+        assert getattr(parse_settings({key: written[key]}), key) == getattr(parse_settings({}), key)
+    for name, sink in written["sinks"].items():
+        short = parse_sink(name, {"type": sink["type"], "url": sink["url"], "enabled": False})
+        assert parse_sink(name, sink) == short
     assert (written["model"], written["device"]) == (KEYS[""]["model"]["default"], KEYS[""]["device"]["default"])
 
 

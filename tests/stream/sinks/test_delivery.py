@@ -20,7 +20,7 @@ from stream.sinks.outlet import Refused, TryAgain
 from stream.sinks.watched import Watched
 from stream.store import Store
 from stream.store import store as store_module
-from tests.stream.sinks.conftest import becomes_true
+from tests.ear import becomes_true
 
 if TYPE_CHECKING:
     from tests.conftest import MomentFactory
