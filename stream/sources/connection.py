@@ -123,7 +123,9 @@ def _video_track(container: InputContainer, spec: SourceSpec) -> VideoStream:
 
 def _sound(container: InputContainer, track: VideoStream) -> AudioStream | None:
     sound = container.streams.best("audio", track)
-    return sound if isinstance(sound, AudioStream) and can_keep_sound(track, sound) else None
+    if not isinstance(sound, AudioStream) or sound.codec_context is None:
+        return None
+    return sound if can_keep_sound(track, sound) else None
 
 
 def _discard_others(container: InputContainer, track: VideoStream, sound: AudioStream | None) -> None:

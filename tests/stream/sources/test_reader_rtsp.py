@@ -136,10 +136,10 @@ def test_what_nobody_foresaw_is_tried_again(
     url = rtsp_server.url("h264.mp4?play_count=0").replace("rtsp://", "rtsp://viewer:hunter2@")
     calls = iter([True])
 
-    def connect(spec: SourceSpec, limits: Limits) -> AbstractContextManager[connection.Connection]:
+    def connect(spec: SourceSpec, limits: Limits, *, with_sound: bool) -> AbstractContextManager[connection.Connection]:
         if next(calls, False):
             raise UnicodeDecodeError("utf-8", url.encode(), 0, 1, f"nonsense from {url}")
-        return connection.connect(spec, limits)
+        return connection.connect(spec, limits, with_sound=with_sound)
 
     monkeypatch.setattr(reader, "connect", connect)
     monkeypatch.setattr(Backoff, "next_s", lambda backoff: 0.01)
