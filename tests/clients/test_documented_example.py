@@ -16,7 +16,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 
 def test_the_example_prints_the_moment(served: Served, moment: MomentFactory) -> None:
     """Only the address differs from what a reader would run."""
-    (example,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    (example,) = [block for block in blocks if "import Client" in block]
     assert "http://127.0.0.1:8642" in example
     served.append(moment(moment_id="a"), moment("ended", moment_id="a", revision=2))
     code = example.replace("http://127.0.0.1:8642", served.url)

@@ -19,7 +19,9 @@ LABELS = {
     "r2stream_event_latency_seconds": {"stage"},
     "r2stream_moments": {"stream", "query", "outcome"},
     "r2stream_deliveries": {"sink", "result"},
+    "r2stream_delivery_queue": {"sink"},
     "r2stream_ws_clients": set(),
+    "r2stream_sse_clients": set(),
     "r2stream_build_info": set(),
 }
 
