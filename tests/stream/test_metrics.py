@@ -20,6 +20,9 @@ LABELS = {
     "r2stream_moments": {"stream", "query", "outcome"},
     "r2stream_deliveries": {"sink", "result"},
     "r2stream_ws_clients": set(),
+    "r2stream_backtests": {"result"},
+    "r2stream_settings_reloads": {"result"},
+    "r2stream_settings_refused": set(),
     "r2stream_build_info": set(),
 }
 
