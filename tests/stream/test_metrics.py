@@ -22,6 +22,9 @@ LABELS = {
     "r2stream_delivery_queue": {"sink"},
     "r2stream_ws_clients": set(),
     "r2stream_sse_clients": set(),
+    "r2stream_backtests": {"result"},
+    "r2stream_settings_reloads": {"result"},
+    "r2stream_settings_refused": set(),
     "r2stream_build_info": set(),
 }
 
