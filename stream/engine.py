@@ -90,10 +90,21 @@ class HeldWindow:
 def load_engine(path_or_name: str | os.PathLike[str], *, device: str = "cpu") -> Engine:
     """An engine with the model of that name or file, its CLIP included. Raises ModelError."""
     try:
-        model = load_model(path_or_name, device=device)
+        model = load_model(path_or_name)
+        if model.clip is None and (model.config.clip is None or model.config.clip.pretrained is None):
+            raise ModelError(
+                f"{path_or_name} comes without a CLIP and is of no size whose CLIP is known: it can ground tokens, but "
+                "not watch video; take a published file, or one that holds its CLIP"
+            )
         model.encoder()
     except CheckpointError as error:
         raise ModelError(str(error)) from error
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        todo = "set device: cpu, or install PyTorch for this device"
+        raise ModelError(f"the device {device!r} cannot be used ({reason}): {todo}") from error
     return Engine(model, name=Path(path_or_name).stem)
 
 

@@ -155,10 +155,13 @@ class EngineThread:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def submit(self, item: Item, *, wait_s: float = 0.0) -> None:
+    def submit(self, item: Item, *, wait_s: float = 0.0) -> int:
         """Queue a frame or gap. A stream whose queue is full waits up to `wait_s`, then loses its oldest frame.
 
         Items of streams that the engine does not have are counted as dropped.
+
+        Returns:
+            How many frames were lost because the engine is busy.
         """
         with self._changed:
             if wait_s > 0:
@@ -166,11 +169,12 @@ class EngineThread:
             if self._stopping or not self._intake.knows(item.stream):
                 if isinstance(item, Frame):
                     self._metrics.frames.labels(item.stream, "dropped_not_watched").inc()
-                return
+                return 0
             dropped = self._intake.put(item)
             self._changed.notify_all()
         if dropped:
             self._metrics.frames.labels(item.stream, "dropped_engine_busy").inc(dropped)
+        return dropped
 
     def add_stream(self, stream: str) -> None:
         """Begin to take frames of a stream. Raises EngineBusyError when the engine has stopped."""

@@ -147,18 +147,26 @@ class Query:
     def patched(self, changes: Mapping[str, object]) -> Query:
         """This query with some keys of its mapping replaced; null resets a key to its default. Raises ConfigError."""
         merged = {**self.to_mapping(), **changes}
+        kept = self.to_mapping()
+        if self.exit == default_exit(self.enter):
+            # An exit that nobody chose follows the new enter.
+            kept["threshold"] = {"enter": self.enter}
         for key in ("threshold", "clip"):
-            old, new = self.to_mapping()[key], changes.get(key)
+            old, new = kept[key], changes.get(key)
             if isinstance(old, dict) and isinstance(new, Mapping):
                 merged[key] = {**old, **new}
         return Query.parse(self.name, merged)
 
 
+def default_exit(enter: float) -> float:
+    """The exit threshold where only `enter` is given; rounded so that 0.5 gives 0.35."""
+    return round(enter * EXIT_RATIO, 6)
+
+
 def _thresholds(section: Section) -> tuple[float, float]:
     threshold = section.section("threshold")
     enter = threshold.number("enter", Query.enter)
-    # Rounded so that the default pair is itself a fixed point: 0.5 gives 0.35.
-    exit_ = threshold.number("exit", round(enter * EXIT_RATIO, 6))
+    exit_ = threshold.number("exit", default_exit(enter))
     threshold.refuse_unknown()
     return enter, exit_
 

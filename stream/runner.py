@@ -21,6 +21,7 @@ from stream.recorder import Recorder
 from stream.session import StreamSession
 from stream.settings import StreamSettings
 from stream.sources import SourceState, SourceThread, StateName, Surroundings, open_source
+from stream.strain import Strain
 from stream.types import Frame, Gap, Observation, Picture
 
 FAST_WAIT_S: Final = 60.0
@@ -75,6 +76,7 @@ class StreamRunner:
         self._picture_fault: str | None = None
         self._told: StreamStateName | None = None
         self._newest: tuple[float, Frame] | None = None
+        self._strain = Strain(machinery.monotonic_s)
         self._reconnects: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._decode_seconds = 0.0
@@ -131,7 +133,7 @@ class StreamRunner:
             name=self.name,
             url=self.settings.url,
             state=name,
-            reason=None if name == "online" else fault if state.name == "online" else _reason(state),
+            reason=self._strain.reason() if name == "online" else fault if state.name == "online" else _reason(state),
             since=datetime.fromtimestamp(state.since_s, UTC),
             epoch=self.epoch,
             frames=self._counts["taken"] + self._counts["repeated"],
@@ -173,7 +175,9 @@ class StreamRunner:
             self.epoch = item.epoch
             if isinstance(item, Frame):
                 self._newest = (self._machinery.monotonic_s(), item)
-            self._machinery.engine.submit(item, wait_s=self._wait_s)
+            lost = self._machinery.engine.submit(item, wait_s=self._wait_s)
+            if isinstance(item, Frame):
+                self._strain.note(lost)
 
     def _count_frames(self) -> None:
         metrics = self._machinery.metrics

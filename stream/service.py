@@ -151,6 +151,10 @@ class Service:
             self._store.close()
             return ended
 
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until all frames that came so far are looked at and what they say is logged; says whether in time."""
+        return self._watching.settle(timeout_s)
+
     def ready(self) -> Readiness:
         problems = self._watching.problems
         return Readiness(not problems, problems, self._reconfiguration.warnings)

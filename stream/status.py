@@ -46,7 +46,9 @@ def query_status(
         return replace(status, state="failed", reason=problem)
     online_since = [stream.since for stream in watched if stream.state == "online" and stream.since is not None]
     if online_since:
-        return replace(status, since=max(_time(definition.since_s), min(online_since)))
+        missing = [name for name in query.streams if name not in streams]
+        reason = f"There is no stream {missing[0]!r}; the others are watched." if missing else None
+        return replace(status, reason=reason, since=max(_time(definition.since_s), min(online_since)))
     return replace(status, state="waiting", reason=_why_waiting(query, watched, streams))
 
 

@@ -20,7 +20,7 @@ from stream.backtester import Backtester
 from stream.clips.rings import Rings
 from stream.engine import Engine, TextError
 from stream.engine_thread import EngineThread, Outlets, Result
-from stream.errors import ConfigError
+from stream.errors import ConfigError, EngineBusyError
 from stream.events import Event, stream_event
 from stream.lifecycle import EndReason
 from stream.metrics import Metrics
@@ -95,6 +95,15 @@ class Watching:
         if not all(ended):
             _log.warning("not everything ended in time; the rest ends with the process")
         return all(ended)
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until all frames that came so far are looked at and what they say is logged; says whether in time."""
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            self._engine.call(lambda engine: None, timeout_s)
+        except EngineBusyError:
+            return False
+        return self._recorder.flush(max(0.0, deadline_s - time.monotonic()))
 
     def check_text(self, query: Query) -> None:
         """Raises ConfigError when the model cannot read the sentence."""

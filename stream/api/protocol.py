@@ -41,7 +41,8 @@ class StreamStatus:
     """As it was given; the API hides the secrets in it."""
     state: StreamState
     reason: str | None
-    """What is wrong and what to do about it; None while online."""
+    """What is wrong and what to do about it; None while all is well. An online stream has one when the engine cannot
+    keep up with it."""
     since: datetime | None
     """When the state was entered, with a time zone."""
     epoch: int | None

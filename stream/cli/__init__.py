@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Sequence
 
 
@@ -13,4 +15,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     from stream.cli.app import run
 
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    status = run(sys.argv[1:] if arguments is None else arguments)
+    if any(thread.name == "engine" for thread in threading.enumerate()):
+        # It did not end in time, and PyTorch would abort when the interpreter goes away below it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

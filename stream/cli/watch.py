@@ -6,9 +6,10 @@ import asyncio
 import re
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
@@ -20,10 +21,16 @@ from stream.cli.tail import log_to_stderr, show
 from stream.query import Query
 from stream.settings import ClipSettings, ServerSettings, Settings, StreamSettings
 
+if TYPE_CHECKING:
+    from stream.api import ApiServer
+    from stream.service import Service
+
 STREAM: Final = "stream"
 _SLUG_LENGTH: Final = 40
-_LAST_WORDS_S: Final = 2.0
-"""After a recording's end, moments that were still going on are over by so much silence."""
+_LAST_FRAMES_S: Final = 600.0
+"""After a recording's end, the frames that still wait are looked at within this time."""
+_LAST_WORDS_S: Final = 5.0
+"""What they say comes over the websocket without delay."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ def watch_until_stopped(url: str, texts: Sequence[str], choice: Choice, *, as_js
         settings = watch_settings(url, texts, choice, Path(folder))
         with running(settings, notes) as server:
             notes.print(f"watching; {server.url}/v1/events holds the same events. Ctrl-C stops.", style="dim")
-            asyncio.run(_print_events(server.url, as_json, console))
+            asyncio.run(_print_events(server, as_json, console))
 
 
 def watch_settings(url: str, texts: Sequence[str], choice: Choice, data_dir: Path) -> Settings:
@@ -78,12 +85,12 @@ def query_names(texts: Sequence[str]) -> list[str]:
     return names
 
 
-async def _print_events(url: str, as_json: bool, console: Console) -> None:
-    async with Client(url) as client, client.events(after=0) as events:
+async def _print_events(server: ApiServer, as_json: bool, console: Console) -> None:
+    async with Client(server.url) as client, client.events(after=0) as events:
         async for event in events:
             show(event, as_json, console)
             if await _is_over(client, event):
-                await _print_last_words(events, as_json, console)
+                await _print_last_words(server.app.state.service, event, events, as_json, console)
                 return
 
 
@@ -99,11 +106,17 @@ async def _is_over(client: Client, event: Event) -> bool:
     return False
 
 
-async def _print_last_words(events: EventStream, as_json: bool, console: Console) -> None:
-    try:
-        while True:
-            async with asyncio.timeout(_LAST_WORDS_S):
+async def _print_last_words(
+    service: Service, event: Event, events: EventStream, as_json: bool, console: Console
+) -> None:
+    """What the last frames of a recording say, however long they take; `event` is the last one that was shown."""
+    if not await asyncio.to_thread(service.settle, _LAST_FRAMES_S):
+        raise CommandError(
+            "the end of the recording could not be looked at in time; watch it again with fewer sentences"
+        )
+    latest = service.store.latest_cursor()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS_S):
+            while event.cursor < latest:
                 event = await anext(events)
-            show(event, as_json, console)
-    except TimeoutError:
-        return
+                show(event, as_json, console)

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from stream.errors import ConfigError
@@ -177,16 +177,22 @@ def _with_option(spec: SourceSpec, key: str, value: str) -> SourceSpec:
     raise complaint
 
 
+MAX_START_S: Final = 86_400.0
+"""A programme is told from its beginning: to begin after years would take for ever."""
+
+
 def _with_number(spec: SourceSpec, key: str, value: str, complaint: SourceAddressError) -> SourceSpec:
     try:
         if key == "seed":
+            if not 0 <= int(value) < 2**63:
+                raise complaint
             return replace(spec, seed=int(value))
         number = float(value)
     except ValueError:
         raise complaint from None
     if key == "speed" and 0 < number <= 1000:
         return replace(spec, speed=number)
-    if key == "start" and 0 <= number < 1e9:
+    if key == "start" and 0 <= number <= MAX_START_S:
         return replace(spec, start=number)
     raise complaint
 
@@ -194,7 +200,7 @@ def _with_number(spec: SourceSpec, key: str, value: str, complaint: SourceAddres
 _HELP: Mapping[str, str] = {
     "pace": "write pace=realtime or pace=fast",
     "transport": "write transport=tcp or transport=udp",
-    "seed": "write a whole number",
+    "seed": "write a whole number, 0 or more",
     "speed": "write a number above 0 and up to 1000",
-    "start": "write a number of seconds, 0 or more",
+    "start": "write a number of seconds from 0 to 86400",
 }

@@ -105,6 +105,7 @@ def test_every_unfitting_tensor_is_named(write_published: Callable[..., Path]) -
     ("name", "content", "says"),
     [
         ("model.pth", b"not a checkpoint", "damaged or not a PyTorch checkpoint"),
+        ("model.pth", b"this is no video", "damaged or not a PyTorch checkpoint"),
         ("model.pth", b"", "damaged or not a PyTorch checkpoint"),
         ("model.safetensors", b"not a checkpoint", "damaged or not a safetensors file"),
         ("model.onnx", b"", r"should end in \.pth or \.safetensors"),

@@ -283,6 +283,12 @@ def test_a_wrong_model_file_says_so(tmp_path: Path, content: bytes | None) -> No
     assert "\n" not in str(caught.value)
 
 
+def test_a_device_that_is_not_there_says_so(tmp_path: Path) -> None:
+    """With the device to use instead, and without a traceback."""
+    with pytest.raises(ModelError, match=r"the device 'nonsense' cannot be used .*: set device: cpu"):
+        load_engine(save_random_model(tmp_path / "small.safetensors"), device="nonsense")
+
+
 def test_spans_are_clamped_disjoint_enough_and_sorted() -> None:
     """Every span lies inside the window, none overlaps a better one by the limit, the best comes first."""
     engine = engine_with(random_model(sure=2.0), pitch={"goal": GOAL})

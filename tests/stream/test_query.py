@@ -94,6 +94,18 @@ def test_exit_follows_enter_when_only_enter_is_given() -> None:
     assert Query.parse("goal", {"text": "a goal", "threshold": {"enter": 0.2}}).exit == pytest.approx(0.14)
 
 
+def test_exit_goes_on_following_enter_until_somebody_chooses_it() -> None:
+    """Changing `enter` alone moves an exit that nobody chose, also after it was stored, and keeps one that was."""
+    stored = Query.parse("goal", Query.parse("goal", {"text": "a", "threshold": {"enter": 0.6}}).to_mapping())
+    lower = stored.patched({"threshold": {"enter": 0.3}})
+    assert lower.exit == pytest.approx(0.21)
+    assert lower.patched({"threshold": {"enter": 0.9}}).exit == pytest.approx(0.63)
+
+    chosen = stored.patched({"threshold": {"exit": 0.1}})
+    assert (chosen.enter, chosen.exit) == (0.6, 0.1)
+    assert chosen.patched({"threshold": {"enter": 0.9}}).exit == 0.1
+
+
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [

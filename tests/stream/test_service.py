@@ -177,6 +177,18 @@ def test_no_frame_of_a_fast_recording_is_dropped(made: Made, video: Path, until:
         assert b"dropped" not in service.metrics.render()
 
 
+def test_settling_waits_for_all_that_a_recording_has_to_say(made: Made, video: Path, until: Until) -> None:
+    """Once it is over, every frame has been looked at and what it says is in the log; nothing comes after that."""
+    with made.running(streams={"noise": {"url": str(video), "pace": "fast"}}, queries={"goal": EAGER}) as service:
+        until(lambda: service.stream("noise").state == "offline")
+        assert service.settle(30)
+        told = moments(events_of(service.store))
+        newest = {event.data.moment_id: event.data.state for event in told}
+        assert newest and set(newest.values()) <= {"ended", "retracted"}
+        assert service.settle(30)
+        assert moments(events_of(service.store)) == told
+
+
 def test_stopping_ends_open_moments(made: Made, script: Script, until: Until) -> None:
     """A moment that is open when the service stops is final, with the reason."""
     with made.running(streams={"live": LIVE}, queries={"goal": EAGER}) as service:
