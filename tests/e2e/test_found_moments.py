@@ -53,14 +53,12 @@ async def test_most_of_what_happens_is_found(
     broadcast = Broadcast(7, held_out=False)
     encode_broadcast(tmp_path / "programme.mp4", broadcast, LENGTH_S)
     happenings = [h for h in broadcast.happenings(0, LENGTH_S) if h.start_s >= 1.0 and h.end_s <= LENGTH_S - 4]
-    # Whoever asks only for what does happen need not fear false alarms, which is what the default thresholds are for.
     texts = {f"q{i}": sentences(meaning)[0] for i, meaning in enumerate(dict.fromkeys(h.meaning for h in happenings))}
     truth = [(text, span) for text in texts.values() for span in broadcast.truth(text, 1.0, LENGTH_S - 4)]
     assert len(truth) >= 6
 
     server = start_server(rtsp_folder_server(tmp_path))
-    queries = {name: {"text": text, "threshold": {"enter": 0.35}} for name, text in texts.items()}
-    service = serve(model="demo", queries=queries)
+    service = serve(model="demo", queries=texts)
     async with listening(service.url) as heard:
         await heard.client.add_stream("match", server.url("programme.mp4?play_count=1"))
         await heard.until(lambda events: "stream.online" in {event.kind for event in events})
