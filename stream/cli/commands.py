@@ -34,12 +34,6 @@ TokenOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
 
 
-UrlOption = Annotated[str | None, typer.Option(help="The service.", show_default="http://127.0.0.1:8642")]
-TokenOption = Annotated[
-    str | None, typer.Option(help="The service's token, if it asks for one.", envvar="R2STREAM_TOKEN")
-]
-
-
 def serve(
     config: ConfigOption = None,
     host: HostOption = None,

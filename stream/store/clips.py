@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from stream.events import ClipData, ClipState
 from stream.store.database import Database
 from stream.store.schema import clips, facts
+from stream.store.upsert import insert
 
 MAX_WITHOUT_FILE: Final = 10_000
 """Clips that failed or were removed are remembered up to so many."""
@@ -56,9 +57,8 @@ class ClipShelf:
         """
         with self._database.writing() as connection:
             for record in records:
-                known = select(clips.c.clip_id).where(clips.c.clip_id == record.data.clip_id)
-                if connection.scalar(known) is None:
-                    connection.execute(insert(clips).values(clip_id=record.data.clip_id, **_values(record)))
+                row = insert(connection, clips).values(clip_id=record.data.clip_id, **_values(record))
+                connection.execute(row.on_conflict_do_nothing(index_elements=["clip_id"]))
             if cursor is not None:
                 _set_cursor(connection, cursor)
 
@@ -104,9 +104,8 @@ def _record(row: Row[Any]) -> ClipRecord:
 
 
 def _set_cursor(connection: Connection, cursor: int) -> None:
-    changed = connection.execute(update(facts).where(facts.c.name == _CURSOR).values(value=cursor))
-    if not changed.rowcount:
-        connection.execute(insert(facts).values(name=_CURSOR, value=cursor))
+    row = insert(connection, facts).values(name=_CURSOR, value=cursor)
+    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": cursor}))
 
 
 def _forget_old(connection: Connection) -> None:

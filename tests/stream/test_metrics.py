@@ -18,6 +18,8 @@ LABELS = {
     "r2stream_window_bytes": {"device"},
     "r2stream_event_latency_seconds": {"stage"},
     "r2stream_moments": {"stream", "query", "outcome"},
+    "r2stream_clips": {"result"},
+    "r2stream_clip_seconds": set(),
     "r2stream_deliveries": {"sink", "result"},
     "r2stream_delivery_queue": {"sink"},
     "r2stream_ws_clients": set(),

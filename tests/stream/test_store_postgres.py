@@ -16,10 +16,10 @@ import psycopg
 import pytest
 
 from stream.errors import NotFoundError
-from stream.events import MomentEvent, stream_event
+from stream.events import ClipData, Instant, MomentEvent, stream_event
 from stream.service import Service
 from stream.settings import parse_settings
-from stream.store import Store, StoreError
+from stream.store import ClipRecord, Store, StoreError
 from stream.store import store as store_module
 from stream.store.postgres import server_version
 from tests.models import save_random_model
@@ -103,6 +103,31 @@ def test_definitions_are_saved_replaced_and_deleted(log: Store) -> None:
 
     assert log.streams.all() == {"a": {"url": "two"}}
     assert log.streams.delete("a") and not log.streams.delete("a")
+
+
+def test_clips_are_remembered(log: Store) -> None:
+    """With the sum of their sizes, which may be more than 32 bits hold."""
+    nowhere = Instant(time=None, media_time_s=None, final=False)
+    about = dict.fromkeys(("moment_id", "query", "reason", "url", "thumbnail_url", "container"))
+    pending = ClipData.model_validate(
+        {
+            **about,
+            "clip_id": "m1",
+            "stream": "pitch",
+            "state": "pending",
+            "start": nowhere,
+            "end": nowhere,
+            "bytes": None,
+        }
+    )
+    log.clips.add([ClipRecord(pending, 1.0, told=False)], 7)
+    log.clips.add([ClipRecord(pending, 2.0, told=True)], 9)
+    assert log.clips.unfinished() == [ClipRecord(pending, 1.0, told=False)] and log.clips.cursor() == 9
+
+    ready = ClipRecord(pending.model_copy(update={"state": "ready", "bytes": 5 << 30}), 1.0, told=True)
+    log.clips.save(ready)
+    assert log.clips.oldest_ready() == ready == log.clips.find("m1") and log.clips.unfinished() == []
+    assert log.clips.ready_bytes() == 5 << 30 and isinstance(log.clips.ready_bytes(), int)
 
 
 def test_a_restart_ends_what_was_open_and_goes_on_counting(url: str, moment: MomentFactory) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import aiomqtt
 import pytest
 
-from stream.events import stream_event
+from stream.events import ClipData, Instant, clip_event, stream_event
 from stream.metrics import Metrics
 from stream.query import Query
 from stream.sinks.mqtt_sink import MqttSink
@@ -95,6 +95,19 @@ async def test_two_moments_at_once_are_on_until_both_are_over(
         store.append([moment("retracted", moment_id="b", revision=2)])
         await ear.hears(STATE, "OFF")
     assert ear.said(STATE) == ["OFF", "ON", "OFF"]
+
+
+async def test_a_clip_is_an_event_and_no_state(broker: ServerProcess, store: Store) -> None:
+    """The stream's status stays what it was."""
+    nowhere = Instant(time=None, media_time_s=None, final=False)
+    about = dict.fromkeys(("moment_id", "query", "url", "thumbnail_url", "container", "bytes"))
+    failed = {"clip_id": "c", "stream": "pitch", "state": "failed", "reason": "x", "start": nowhere, "end": nowhere}
+    clip = clip_event(ClipData.model_validate({**about, **failed}), time_s=1.0)
+    async with listening(broker.port) as ear, running(store, settings_for(broker.port), GOAL):
+        await ear.hears("r2stream/available", "online")
+        store.append([stream_event("pitch", "online", time_s=1.0), clip])
+        await becomes_true(lambda: ear.cursors == [1, 2])
+    assert ear.said("r2stream/pitch/status") == ["online"]
 
 
 async def test_who_comes_late_finds_the_state(broker: ServerProcess, store: Store, moment: MomentFactory) -> None:
