@@ -111,6 +111,15 @@ class Client:
         """Watch for `text` from now on; the window already held is searched at once."""
         return parse_query(await self._call("POST", "/v1/queries", {"name": name, "text": text, **options}))
 
+    async def set_query(self, name: str, text: str, **options: Unpack[QueryOptions]) -> QueryInfo:
+        """The same where the query may be there already, as for a program that starts again: then it is changed."""
+        try:
+            return await self.add_query(name, text, **options)
+        except ClientError as error:
+            if error.code != "conflict":
+                raise
+        return await self.update_query(name, text=text, **options)
+
     async def update_query(self, name: str, **changes: Unpack[QueryChanges]) -> QueryInfo:
         """Change what is given and leave the rest; another text is another query, whose moments begin anew."""
         return parse_query(await self._call("PATCH", _path("queries", name), dict(changes)))

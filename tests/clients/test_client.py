@@ -50,6 +50,17 @@ async def test_queries_are_added_changed_and_removed(client: Client) -> None:
     assert await client.queries() == ()
 
 
+async def test_a_program_that_starts_again_sets_its_query_again(client: Client) -> None:
+    """As often as it likes; any other mistake is still one."""
+    first = await client.set_query("goal", "a player scores", min_duration="2s")
+    again = await client.set_query("goal", "the ball is in the net", min_duration="3s")
+    assert (first.text, again.text, again.raw["min_duration"]) == ("a player scores", "the ball is in the net", 3)
+    assert await client.queries() == (again,)
+    with pytest.raises(ClientError, match="goal") as refused:
+        await client.set_query("goal", " ")
+    assert refused.value.status == 422
+
+
 async def test_the_log_is_read_page_by_page(client: Client, served: Served, moment: MomentFactory) -> None:
     """Pages follow each other by `next`, and names choose."""
     served.append(*(moment() for _ in range(5)), moment(query="corner"))
