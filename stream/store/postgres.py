@@ -18,15 +18,18 @@ _LOCK: Final = 0x72_32_73_74_72_65_61_6D  # "r2stream"
 """The number of the advisory lock that one r2stream holds in its database."""
 
 
-_ADVICE: Final = (
+_BY_CODE: Final = (
     ("28", "refuses the user or the password", "correct the address in `database`"),
-    ("password authentication failed", "refuses the user or the password", "correct the address in `database`"),
     ("3D", "has no such database", "create it with createdb, or correct its name"),
-    ("does not exist", "has no such database or user", "create it with createdb, or correct its name"),
     ("42501", "does not let this user make or write tables", "grant it the schema"),
     ("53", "has no room", "make room on its disk or among its connections"),
 )
-"""What the server's codes for errors begin with (or, while connecting, what it says), and what to do about them."""
+"""What the server's codes for errors begin with, and what to do about them."""
+_BY_WORDS: Final = (
+    ("password authentication failed", *_BY_CODE[0][1:]),
+    ("does not exist", "has no such database or user", *_BY_CODE[1][2:]),
+)
+"""While connecting there are no codes."""
 
 
 class PostgresDatabase(Database):
@@ -153,9 +156,10 @@ def _explained(error: Exception, name: str) -> StoreError:
     """What a person can do about it, by the server's code for the error."""
     reason = _reason(error)
     state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-    for prefix, what, todo in _ADVICE:
-        if state.startswith(prefix) or (not state and prefix in reason):
-            return StoreError(f"{name} {what} ({reason}); {todo}")
+    by_code = [advice for advice in _BY_CODE if state.startswith(advice[0])]
+    by_words = [advice for advice in _BY_WORDS if not state and advice[0] in reason]
+    for _, what, todo in [*by_code, *by_words][:1]:
+        return StoreError(f"{name} {what} ({reason}); {todo}")
     if isinstance(error, PoolTimeoutError) or state.startswith("55"):
         return StoreError(f"{name} is busy; try again", code="store_busy")
     if isinstance(error, OperationalError):

@@ -39,8 +39,8 @@ def test_redact_finds_urls_inside_a_message() -> None:
 @settings(deadline=None)
 @given(password=st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=6))
 def test_no_password_survives(password: str) -> None:
-    """Not even one with characters that should have been escaped; only digits before a `/` are taken for a port, and what
-    stands between an `@` and a `/` for a host.
+    """Not even one with characters that should have been escaped; only digits before a `/` are taken for a port, and
+    what stands between an `@` and a `/` for a host.
     """
     assume(not re.match(r"\d*/", password))
     assume(not re.search(r"@[^/]*/", password))
