@@ -13,12 +13,10 @@ from tests.e2e.conftest import ServeProcess, encode_broadcast, listening
 from tests.servers import ServerProcess, rtsp_folder_server
 
 LENGTH_S = 75
-WEIGHTS = Path(__file__).parents[2] / "r2model" / "weights" / "demo.safetensors"
 Span = tuple[float, float]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(not WEIGHTS.exists(), reason="the demo's weights are not trained yet (r2stream train demo)"),
 ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,12 @@ async def test_fifty_kills_under_load_lose_and_repeat_nothing(
     service = await asyncio.to_thread(serve, model=str(eager_model), streams=STREAMS, queries=QUERIES)
     async with listening(service.url) as heard:
         for _ in range(KILLS):
-            known = len(heard.events)
-            await heard.until(lambda events, known=known: len(events) > known + 10)  # type: ignore[misc]
+            enough = len(heard.events) + 10
+            await heard.until(partial(longer_than, enough))
             await asyncio.sleep(rng.uniform(0.0, 0.5))
             service.kill()
             await asyncio.to_thread(service.start)
-        await heard.until(lambda events: len(events) > known + 10)
+        await heard.until(partial(longer_than, len(heard.events) + 10))
         assert await asyncio.to_thread(service.terminate) == 0
         acknowledged = [(event.cursor, event.id) for event in heard.events]
     logged = all_events(tmp_path / "data" / "events.sqlite3")
@@ -52,6 +53,11 @@ async def test_fifty_kills_under_load_lose_and_repeat_nothing(
     assert len(open_at_death) >= KILLS  # or the kills did not hit what they were meant to hit
     finished = {event.data.moment_id for event in moments if event.data.state in ("ended", "retracted")}
     assert {event.data.moment_id for event in moments} == finished
+
+
+def longer_than(count: int, events: Sequence[object]) -> bool:
+    """Whether more than `count` events were heard."""
+    return len(events) > count
 
 
 def all_events(path: Path) -> list[Event]:
