@@ -1,4 +1,6 @@
-"""Cuts the clips: one thread that follows the event log as any client does, so that nothing ever waits for it.
+"""Sees to the clips: one thread that follows the event log as any client does, so that nothing ever waits for it.
+
+It decides what is cut, and when, and tells what has become of it; the files are made in the workshop's threads.
 
 A moment that ends with `clip.state` pending becomes a row of the store, then, once the packets up to its end and its
 post-roll are there, a file, and at last an event: `clip.ready` after the file is complete and on the disk, or
@@ -8,7 +10,6 @@ packets were in memory only.
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
@@ -17,14 +18,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from stream.clips.cutter import CutError, begins_s, cut
+from stream.clips.cutter import CutError, begins_s
 from stream.clips.folder import ClipFolder
-from stream.clips.jobs import SLACK_S, Job, failed, moment_job, ready, removed
+from stream.clips.jobs import SLACK_S, Job, failed, moment_job, removed
 from stream.clips.packets import Selection
 from stream.clips.rings import Rings
-from stream.clips.thumbnail import thumbnail
-from stream.errors import R2StreamError
-from stream.events import ClipData, Event, MomentEvent, clip_event
+from stream.clips.workshop import Workshop, because
+from stream.events import Event, MomentEvent, clip_event
 from stream.metrics import Metrics
 from stream.query import Rolls
 from stream.store import ClipRecord, Store, StoreError
@@ -100,6 +100,7 @@ class ClipWriter:
         self._waiting = 0
         self._stop = threading.Event()
         self._wake = threading.Event()
+        self._workshop = Workshop(folder, metrics, self._wake.set)
         self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
 
     def start(self) -> None:
@@ -133,11 +134,13 @@ class ClipWriter:
             self._folder.clear_parts()
         except OSError as error:
             _log.warning("the folder of clips cannot be tidied: %s", error)
+        stop_s: float | None = None
         while True:
-            stopping = self._stop.is_set()
             self._wake.clear()
+            if stop_s is None and self._stop.is_set():
+                stop_s = self._clocks.monotonic_s() + STOP_S
             try:
-                self._round(self._clocks.monotonic_s() + STOP_S if stopping else None)
+                self._round(stopping=stop_s is not None)
             except StoreError as error:
                 if self._work.problem is None:
                     _log.error("clips wait for the event log: %s", error)
@@ -146,23 +149,24 @@ class ClipWriter:
                 _log.exception("clips were delayed by a mistake")
             else:
                 self._work.problem = None
-            self._waiting = len(self._work.jobs)
-            if stopping:
-                return
+            self._waiting = len(self._work.jobs) + self._workshop.busy
+            if stop_s is not None and (not self._waiting or self._clocks.monotonic_s() > stop_s):
+                break
             self._wake.wait(POLL_S)
+        self._workshop.stop(STOP_S)
 
-    def _round(self, stop_s: float | None) -> None:
-        """Everything that can be done now; before `stop_s` if given, and then with what packets there are."""
+    def _round(self, *, stopping: bool) -> None:
+        """Everything that can be done now; when `stopping`, with what packets there are."""
         self._follow()
         while self._submitted:
             self._work.jobs.append(self._submitted.popleft())
         for job in list(self._work.jobs):
-            if stop_s is not None and self._clocks.monotonic_s() > stop_s:
+            if not self._workshop.has_room:
                 break
-            if stop_s is not None or self._is_due(job):
-                self._work.results.append(ClipRecord(self._finish(job), job.created_s, told=False))
-                self._work.jobs.remove(job)
-                self._tell()
+            if stopping or self._is_due(job):
+                self._begin(job)
+        for made in self._workshop.take():
+            self._work.results.append(ClipRecord(made.data, made.job.created_s, told=False))
         self._tell()
         self._tidy()
 
@@ -216,33 +220,15 @@ class ClipWriter:
         complete = ring is None or ring.is_complete(job.epoch, job.wanted_s[1])
         return complete or self._clocks.monotonic_s() >= job.until_s
 
-    def _finish(self, job: Job) -> ClipData:
-        """Cut a clip; whatever goes wrong becomes its reason."""
+    def _begin(self, job: Job) -> None:
+        """Hand a job to the workshop, with the packets there are."""
         try:
-            with self._metrics.clip_seconds.time():
-                return self._cut(job)
-        except R2StreamError as error:
-            reason = str(error)
-        except OSError as error:
-            reason = _explain(error, self._folder)
+            begun = self._workshop.begin(job, self._selection(job))
         except Exception as error:
-            _log.exception("a clip could not be cut by a mistake")
-            reason = f"it could not be cut, by a mistake ({type(error).__name__}); see the log"
-        return failed(job.data, f"{reason[:1].upper()}{reason[1:].removesuffix('.')}.")
-
-    def _cut(self, job: Job) -> ClipData:
-        selection = self._selection(job)
-        clip_id = job.data.clip_id
-        part = self._folder.part(clip_id)
-        cut(selection, part)
-        size_bytes = part.stat().st_size
-        picture = thumbnail(selection, job.middle_s)
-        if picture is not None:
-            self._folder.write(picture, self._folder.thumbnail(clip_id))
-        container = selection.tracks.container
-        assert container is not None, "the cutter refuses what has none"
-        self._folder.publish(part, self._folder.video(clip_id, container))
-        return ready(job, selection, begins_s(selection), size_bytes, with_thumbnail=picture is not None)
+            self._work.results.append(ClipRecord(because(job, error), job.created_s, told=False))
+            begun = True
+        if begun:
+            self._work.jobs.remove(job)
 
     def _selection(self, job: Job) -> Selection:
         ring = self._rings.find(job.stream)
@@ -294,9 +280,3 @@ def _restarted(record: ClipRecord) -> ClipRecord:
     if record.data.state != "pending":
         return record
     return ClipRecord(failed(record.data, RESTARTED), record.created_s, told=False)
-
-
-def _explain(error: OSError, folder: ClipFolder) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space left in {folder.path}: make room, or lower clips.max_bytes"
-    return f"{folder.path} cannot be written ({error.strerror or error}); check clips.folder and its permissions"

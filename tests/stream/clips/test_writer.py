@@ -348,6 +348,36 @@ def test_stopping_cuts_what_waits(
     assert desk.only().data.state == "ready"
 
 
+class SlowFolder(ClipFolder):
+    """A disk that keeps everybody waiting."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.go = threading.Event()
+
+    def part(self, clip_id: str) -> Path:
+        self.go.wait(20)
+        return super().part(clip_id)
+
+
+def test_a_slow_disk_delays_files_and_nothing_else(
+    desk: Desk, fill: FillFactory, video: Path, ended: Callable[..., MomentEvent], until: Until
+) -> None:
+    """What the log says is still taken in while 200 clips wait for the disk, and none of them is lost."""
+    filled(desk, fill, video)
+    desk.folder = slow = SlowFolder(desk.folder.path)
+    with desk.running() as writer:
+        desk.store.append([ended(moment_id=f"m{number}") for number in range(200)])
+        until(lambda: writer.waiting == 200)
+        desk.store.append([ended(moment_id="late", stream="nothing")])
+        until(lambda: desk.store.clips.find("late") is not None)
+        assert len(desk.told()) == 0
+        slow.go.set()
+        until(lambda: len(desk.told()) == 201)
+    states = [event.data.state for event in desk.told()]
+    assert states.count("ready") == 200
+
+
 def test_too_many_at_once_are_refused_by_name(desk: Desk, ended: Callable[..., MomentEvent], until: Until) -> None:
     """Memory and time are bounded: the rest is told why."""
     assert desk.rings.ring("pitch") is not None
