@@ -17,10 +17,11 @@ from typing import Any, Final, Literal, Self
 
 from stream.api.protocol import Clips, QueryStatus, Readiness, StreamStatus
 from stream.backtest import BacktestReport
+from stream.clips.clocks import Clocks
 from stream.clips.desk import ClipDesk
 from stream.clips.folder import ClipFolder
 from stream.clips.rings import Rings
-from stream.clips.writer import ClipWriter, Clocks, Retention
+from stream.clips.writer import ClipWriter, Retention
 from stream.definitions import Definition, Definitions
 from stream.engine import Engine, load_engine
 from stream.errors import ConfigError

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Final, NoReturn
 from uuid import uuid4
 
+from stream.clips.clocks import Clocks
 from stream.clips.folder import ClipFolder
 from stream.clips.jobs import requested_job
 from stream.clips.packets import Container
+from stream.clips.planner import GRACE_S
 from stream.clips.ring import PacketRing
 from stream.clips.rings import Rings
-from stream.clips.writer import GRACE_S, ClipWriter, Clocks
+from stream.clips.writer import ClipWriter
 from stream.errors import ConfigError, ConflictError, NotFoundError
 from stream.events import ClipData, MomentEvent
 from stream.store import Store

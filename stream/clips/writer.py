@@ -4,42 +4,35 @@ It decides what is cut, and when, and tells what has become of it; the files are
 
 A moment that ends with `clip.state` pending becomes a row of the store, then, once the packets up to its end and its
 post-roll are there, a file, and at last an event: `clip.ready` after the file is complete and on the disk, or
-`clip.failed` with the reason. What was pending when the process ended has failed, and is told so at the next start: the
-packets were in memory only.
+`clip.failed` with the reason.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from stream.clips.clocks import Clocks
 from stream.clips.cutter import CutError, begins_s
 from stream.clips.folder import ClipFolder
-from stream.clips.jobs import SLACK_S, Job, failed, moment_job, removed
+from stream.clips.jobs import SLACK_S, Job, removed
 from stream.clips.packets import Selection
+from stream.clips.planner import CAPACITY, Planner
 from stream.clips.rings import Rings
 from stream.clips.workshop import Workshop, because
-from stream.events import Event, MomentEvent, clip_event
+from stream.events import clip_event
 from stream.metrics import Metrics
 from stream.query import Rolls
 from stream.store import ClipRecord, Store, StoreError
 
-CAPACITY: Final = 512
-"""Clips that may wait; moments that end while so many do get none, and are told why."""
-GRACE_S: Final = 30.0
-"""How long a clip waits for packets that do not come, beyond its post-roll, before it is cut without them."""
 POLL_S: Final = 0.1
 STOP_S: Final = 5.0
 """How long the clips that wait when the service stops may take all together."""
-PAGE: Final = 200
 TIDY_S: Final = 60.0
-
-RESTARTED: Final = "r2stream was restarted before the clip was cut, and the video was in memory only."
 _log = logging.getLogger(__name__)
 
 
@@ -49,14 +42,6 @@ class Retention:
 
     max_bytes: int
     max_age_s: float
-
-
-@dataclass(frozen=True)
-class Clocks:
-    """The machine's time, so that tests can put their own in its place."""
-
-    wall_time_s: Callable[[], float] = time.time
-    monotonic_s: Callable[[], float] = time.monotonic
 
 
 @dataclass
@@ -90,12 +75,9 @@ class ClipWriter:
         self._folder = folder
         self._retention = retention
         self._metrics = metrics
-        self._rolls = rolls
         self._clocks = clocks or Clocks()
-        self._begun_at = store.latest_cursor()
-        known = store.clips.cursor()
-        self._cursor = self._begun_at if known is None else known
-        self._work = _Worklist(results=deque(map(_restarted, store.clips.unfinished())))
+        self._planner = Planner(store, rolls, self._clocks)
+        self._work = _Worklist(results=deque(self._planner.left_behind()))
         self._submitted: deque[Job] = deque()
         self._waiting = 0
         self._stop = threading.Event()
@@ -157,7 +139,10 @@ class ClipWriter:
 
     def _round(self, *, stopping: bool) -> None:
         """Everything that can be done now; when `stopping`, with what packets there are."""
-        self._follow()
+        while (page := self._planner.next(len(self._work.jobs))) is not None:
+            jobs, refused = page
+            self._work.jobs += jobs
+            self._work.results += refused
         while self._submitted:
             self._work.jobs.append(self._submitted.popleft())
         for job in list(self._work.jobs):
@@ -169,51 +154,6 @@ class ClipWriter:
             self._work.results.append(ClipRecord(made.data, made.job.created_s, told=False))
         self._tell()
         self._tidy()
-
-    def _follow(self) -> None:
-        """Take in what the log has to say since the last time."""
-        while True:
-            page = self._store.recent(self._cursor, PAGE) or self._store.read(self._cursor, PAGE)
-            records, jobs = self._taken(page.events)
-            if records:
-                self._store.clips.add(records, page.next)
-            self._work.jobs += jobs
-            self._work.results += [record for record in records if record.data.state == "failed"]
-            if page.next == self._cursor:
-                return
-            self._cursor = page.next
-
-    def _taken(self, events: Sequence[Event]) -> tuple[list[ClipRecord], list[Job]]:
-        records: list[ClipRecord] = []
-        jobs: list[Job] = []
-        for event in events:
-            job = self._job_of(event)
-            if job is None:
-                continue
-            reason = self._refusal(event, len(self._work.jobs) + len(jobs))
-            data = job.data if reason is None else failed(job.data, reason)
-            records.append(ClipRecord(data, job.created_s, told=False))
-            if reason is None:
-                jobs.append(job)
-        return records, jobs
-
-    def _job_of(self, event: Event) -> Job | None:
-        if not isinstance(event, MomentEvent) or event.data.state != "ended" or event.data.clip.state != "pending":
-            return None
-        old = (event.cursor or 0) <= self._begun_at
-        if old and self._store.clips.find(event.data.moment_id) is not None:
-            return None
-        rolls = self._rolls(event.data.query) or Rolls()
-        until_s = self._clocks.monotonic_s() + rolls.post_roll_s + GRACE_S
-        return moment_job(event, rolls, now_s=self._clocks.wall_time_s(), until_s=until_s)
-
-    def _refusal(self, event: Event, waiting: int) -> str | None:
-        """Why a moment's clip is not even tried."""
-        if (event.cursor or 0) <= self._begun_at:
-            return RESTARTED
-        if waiting >= CAPACITY:
-            return f"{CAPACITY} clips were waiting already; the machine cannot keep up."
-        return None
 
     def _is_due(self, job: Job) -> bool:
         ring = self._rings.find(job.stream)
@@ -273,10 +213,3 @@ class ClipWriter:
             self._folder.remove(record.data.clip_id)
             self._store.clips.save(ClipRecord(removed(record.data, reason), record.created_s, record.told))
             self._metrics.clips.labels("removed").inc()
-
-
-def _restarted(record: ClipRecord) -> ClipRecord:
-    """What a clip that an earlier process left behind has become."""
-    if record.data.state != "pending":
-        return record
-    return ClipRecord(failed(record.data, RESTARTED), record.created_s, told=False)

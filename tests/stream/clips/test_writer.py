@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stream.clips.clocks import Clocks
 from stream.clips.folder import ClipFolder
 from stream.clips.packets import EncodedPacket
+from stream.clips.planner import CAPACITY, GRACE_S, RESTARTED
 from stream.clips.rings import Rings
-from stream.clips.writer import CAPACITY, GRACE_S, RESTARTED, ClipWriter, Clocks, Retention
+from stream.clips.writer import ClipWriter, Retention
 from stream.events import ClipEvent, ClipInfo, Instant, MomentEvent, rfc3339
 from stream.metrics import Metrics
 from stream.query import Rolls
@@ -255,7 +257,7 @@ def test_what_was_pending_before_a_restart_has_failed(
     """Whether it had been taken up or not: it is told why, once, and no file of another epoch is taken for it."""
     first = desk.writer()
     desk.store.append([ended(moment_id="taken up")])
-    first._follow()
+    first._planner.next(0)
     desk.store.append([ended(moment_id="unseen")])
     filled(desk, fill, video)
     for _ in range(2):
