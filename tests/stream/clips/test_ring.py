@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.clips.packets import EncodedPacket, Selection, Track, Tracks
-from stream.clips.ring import OVERHEAD_BYTES, PacketRing, RingFeed
+from stream.clips.ring import PacketRing, RingFeed
+from stream.clips.stretch import OVERHEAD_BYTES
 
 TICK = Fraction(1, 100)
 GOP = 10
