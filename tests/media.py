@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import av
 import numpy as np
@@ -100,7 +100,8 @@ _CODEC_OPTIONS: Mapping[str, Mapping[str, str]] = {"libx265": {"x265-params": "l
 
 
 def _add_hum(out: av.container.OutputContainer) -> AudioStream:
-    hum = out.add_stream("aac", rate=_SAMPLE_RATE_HZ)
+    codec: Literal["libopus", "aac"] = "libopus" if out.format.name == "webm" else "aac"
+    hum = out.add_stream(codec, rate=_SAMPLE_RATE_HZ)
     hum.layout = "mono"
     return hum
 

@@ -1,7 +1,8 @@
 """Writes a selection of packets into a file as they are: no picture is encoded anew.
 
-An mp4 begins exactly where it is asked to: the pictures between the keyframe and that point are in the file, for the
-decoder needs them, and an edit list keeps players from showing them. WebM has none and begins with the keyframe.
+A file begins exactly where it is asked to: the pictures between the keyframe and that point are in it, for the decoder
+needs them, and an mp4's edit list keeps players from showing them. WebM has no such list. There VP8 pictures say
+themselves that they are not shown; VP9 could not, as what it decodes depends on that, and begins with the keyframe.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from stream.clips import vp8
 from stream.clips.packets import SOUND, Container, EncodedPacket, Selection, Track
 from stream.errors import R2StreamError
 
@@ -40,7 +42,13 @@ class CutError(R2StreamError):
 
 def begins_s(selection: Selection) -> float:
     """The media time of the first picture that a file of `selection` shows."""
-    return selection.start_s if selection.tracks.container == "mp4" else selection.keyframe_s
+    return selection.tracks.video.seconds(_first_pts(selection)) - selection.offset_s
+
+
+def _first_pts(selection: Selection) -> int:
+    if selection.tracks.container == "mp4":
+        return selection.first_pts
+    return vp8.first_shown_pts(selection) if selection.tracks.video.codec == "vp8" else selection.video[0].pts
 
 
 def cut(selection: Selection, path: Path) -> None:
@@ -65,14 +73,23 @@ def cut(selection: Selection, path: Path) -> None:
 
 def _write(out: OutputContainer, selection: Selection, container: Container) -> None:
     video, audio = selection.tracks.video, selection.tracks.audio
-    zero_pts = selection.first_pts if container == "mp4" else selection.video[0].pts
+    zero_pts = _first_pts(selection)
+    zero_s = Fraction(zero_pts) * video.time_base
     pictures = _in_order(selection.video, joined=video.codec in _JOINED)
-    ways = [_shifted(_add(out, video), pictures, video, Fraction(zero_pts) * video.time_base)]
-    if audio is not None and audio.codec in SOUND[container] and selection.audio:
-        sound = _in_order(selection.audio, joined=False)
-        ways.append(_shifted(_add(out, audio), sound, audio, Fraction(zero_pts) * video.time_base))
+    if video.codec == "vp8":
+        pictures = vp8.hidden_before(pictures, zero_pts)
+    ways = [_shifted(_add(out, video), pictures, video, zero_s)]
+    if audio is not None and (sound := _sound(selection, audio, container, zero_s)):
+        ways.append(_shifted(_add(out, audio), _in_order(sound, joined=False), audio, zero_s))
     for _, _, packet in merge(*ways, key=lambda way: way[:2]):
         out.mux_one(packet)
+
+
+def _sound(selection: Selection, audio: Track, container: Container, zero_s: Fraction) -> list[EncodedPacket]:
+    if audio.codec not in SOUND[container]:
+        return []
+    # An edit list keeps what comes before from being heard; without one it must not be there.
+    return [p for p in selection.audio if container == "mp4" or p.pts * audio.time_base >= zero_s]
 
 
 def _add(out: OutputContainer, track: Track) -> VideoStream | AudioStream:
