@@ -2,6 +2,7 @@
 
 from .backtest import Backtest, BestSpan, Fired, FramePeak, Outcome, Wording
 from .client import Client
+from .cuts import Cut, CutOptions, EdlOptions
 from .errors import ClientError
 from .event_stream import EventStream
 from .messages import (
@@ -28,7 +29,10 @@ __all__ = [
     "Client",
     "ClientError",
     "Clip",
+    "Cut",
+    "CutOptions",
     "DeadLetter",
+    "EdlOptions",
     "Event",
     "EventPage",
     "EventStream",

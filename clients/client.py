@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, Unpack
+from typing import Any, Final, Literal, Self, Unpack
 from urllib.parse import quote, urlsplit
 
-import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from .backoff import Backoff
 from .backtest import Backtest, Wording, parse_backtest
-from .errors import ClientError, problem_error
+from .cuts import Cut, CutOptions, EdlOptions, cut_params, parse_cuts
+from .errors import ClientError
 from .event_stream import EventStream, Wanted, as_names
 from .messages import (
     Clip,
     DeadLetter,
     Event,
     EventPage,
-    Json,
     QueryChanges,
     QueryInfo,
     QueryOptions,
@@ -39,6 +37,7 @@ from .messages import (
     parse_sink,
     parse_stream,
 )
+from .server import Server
 
 REQUEST_TIMEOUT_S: Final = 10.0
 TEST_TIMEOUT_S: Final = 60.0
@@ -59,10 +58,7 @@ class Client:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ClientError("invalid", f"{base_url!r} is no server address; one looks like http://127.0.0.1:8642.")
-        self._base_url = base_url.rstrip("/")
-        self._timeout_s = timeout_s
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.AsyncClient(base_url=self._base_url, headers=self._headers, timeout=timeout_s)
+        self._server = Server(base_url.rstrip("/"), token, timeout_s)
         self._event_streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
 
     async def __aenter__(self) -> Self:
@@ -77,39 +73,39 @@ class Client:
         """Close every connection, event streams included."""
         for stream in list(self._event_streams):
             await stream.aclose()
-        await self._http.aclose()
+        await self._server.aclose()
 
     async def streams(self) -> tuple[StreamInfo, ...]:
         """Every stream and how it is doing."""
-        return tuple(parse_stream(body) for body in (await self._call("GET", "/v1/streams"))["streams"])
+        return tuple(parse_stream(body) for body in (await self._server.call("GET", "/v1/streams"))["streams"])
 
     async def stream(self, name: str) -> StreamInfo:
         """One stream and how it is doing."""
-        return parse_stream(await self._call("GET", _path("streams", name)))
+        return parse_stream(await self._server.call("GET", _path("streams", name)))
 
     async def add_stream(self, name: str, url: str, **options: Unpack[StreamOptions]) -> StreamInfo:
         """Watch a stream from now on; the server keeps it until it is removed."""
-        return parse_stream(await self._call("POST", "/v1/streams", {"name": name, "url": url, **options}))
+        return parse_stream(await self._server.call("POST", "/v1/streams", {"name": name, "url": url, **options}))
 
     async def update_stream(self, name: str, **changes: Unpack[StreamChanges]) -> StreamInfo:
         """Change what is given and leave the rest; another address is a new connection."""
-        return parse_stream(await self._call("PATCH", _path("streams", name), dict(changes)))
+        return parse_stream(await self._server.call("PATCH", _path("streams", name), dict(changes)))
 
     async def remove_stream(self, name: str) -> None:
         """Stop watching a stream."""
-        await self._call("DELETE", _path("streams", name))
+        await self._server.call("DELETE", _path("streams", name))
 
     async def queries(self) -> tuple[QueryInfo, ...]:
         """Every standing query and how it is doing."""
-        return tuple(parse_query(body) for body in (await self._call("GET", "/v1/queries"))["queries"])
+        return tuple(parse_query(body) for body in (await self._server.call("GET", "/v1/queries"))["queries"])
 
     async def query(self, name: str) -> QueryInfo:
         """One standing query and how it is doing."""
-        return parse_query(await self._call("GET", _path("queries", name)))
+        return parse_query(await self._server.call("GET", _path("queries", name)))
 
     async def add_query(self, name: str, text: str, **options: Unpack[QueryOptions]) -> QueryInfo:
         """Watch for `text` from now on; the window already held is searched at once."""
-        return parse_query(await self._call("POST", "/v1/queries", {"name": name, "text": text, **options}))
+        return parse_query(await self._server.call("POST", "/v1/queries", {"name": name, "text": text, **options}))
 
     async def set_query(self, name: str, text: str, **options: Unpack[QueryOptions]) -> QueryInfo:
         """The same where the query may be there already, as for a program that starts again: then it is changed."""
@@ -122,11 +118,11 @@ class Client:
 
     async def update_query(self, name: str, **changes: Unpack[QueryChanges]) -> QueryInfo:
         """Change what is given and leave the rest; another text is another query, whose moments begin anew."""
-        return parse_query(await self._call("PATCH", _path("queries", name), dict(changes)))
+        return parse_query(await self._server.call("PATCH", _path("queries", name), dict(changes)))
 
     async def remove_query(self, name: str) -> None:
         """Stop watching for a query."""
-        await self._call("DELETE", _path("queries", name))
+        await self._server.call("DELETE", _path("queries", name))
 
     async def test(self, stream: str, *wordings: str | Wording, timeout_s: float = TEST_TIMEOUT_S) -> Backtest:
         """What these sentences would have told of what the server holds of a stream now; nobody is told.
@@ -135,67 +131,62 @@ class Client:
         """
         queries = [{"text": wording} if isinstance(wording, str) else dict(wording) for wording in wordings]
         body = {"stream": stream, "queries": queries}
-        return parse_backtest(await self._call("POST", "/v1/queries:test", body, timeout_s=timeout_s))
+        return parse_backtest(await self._server.call("POST", "/v1/queries:test", body, timeout_s=timeout_s))
 
     async def sinks(self) -> tuple[SinkInfo, ...]:
         """Every sink of the settings file and how it is doing."""
-        return tuple(parse_sink(body) for body in (await self._call("GET", "/v1/sinks"))["sinks"])
+        return tuple(parse_sink(body) for body in (await self._server.call("GET", "/v1/sinks"))["sinks"])
 
     async def sink(self, name: str) -> SinkInfo:
         """One sink and how it is doing."""
-        return parse_sink(await self._call("GET", _path("sinks", name)))
+        return parse_sink(await self._server.call("GET", _path("sinks", name)))
 
     async def dead_letters(self, sink: str, after: int = 0, limit: int = 100) -> tuple[DeadLetter, ...]:
         """Up to `limit` events that a sink gave up, oldest first, after the id of the last one already known."""
         params = {"after": after, "limit": limit}
-        answer = await self._call("GET", f"{_path('sinks', sink)}/dead-letters", params=params)
+        answer = await self._server.call("GET", f"{_path('sinks', sink)}/dead-letters", params=params)
         return tuple(parse_dead_letter(body) for body in answer["dead_letters"])
 
     async def redeliver(self, sink: str, ids: Sequence[int] | None = None) -> int:
         """Have the sink try dead letters again, once each (`None`: all of them); how many that will be."""
         body = {} if ids is None else {"ids": list(ids)}
-        answer = await self._call("POST", f"{_path('sinks', sink)}/dead-letters:redeliver", body)
+        answer = await self._server.call("POST", f"{_path('sinks', sink)}/dead-letters:redeliver", body)
         return int(answer["redelivering"])
 
     async def moment(self, moment_id: str) -> Event:
         """The newest event about one moment."""
-        return parse_event(await self._call("GET", _path("moments", moment_id)))
+        return parse_event(await self._server.call("GET", _path("moments", moment_id)))
 
     async def clip(self, moment_id: str) -> bytes:
         """The video file of a moment, or of a clip that was asked for, once it is ready."""
-        async with self._file(await self._clip_url(moment_id)) as response:
-            return await response.aread()
+        return await self._server.read(await self._clip_url(moment_id))
 
     async def save_clip(self, moment_id: str, path: Path | str) -> int:
         """Write that file to `path`, whole or not at all; how many bytes it has."""
-        target = Path(path)
-        part = target.with_name(target.name + ".part")
-        size_bytes = 0
-        async with self._file(await self._clip_url(moment_id)) as response:
-            try:
-                with part.open("wb") as out:
-                    async for piece in response.aiter_bytes():
-                        size_bytes += out.write(piece)
-                part.replace(target)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
-        return size_bytes
+        return await self._server.save(await self._clip_url(moment_id), Path(path))
 
     async def thumbnail(self, moment_id: str) -> bytes:
         """The picture of a moment's clip, as JPEG."""
         url = (await self.clip_info(moment_id)).thumbnail_url
-        async with self._file(url or f"{_path('clips', moment_id)}/thumbnail.jpg") as response:
-            return await response.aread()
+        return await self._server.read(url or f"{_path('clips', moment_id)}/thumbnail.jpg")
 
     async def clip_info(self, clip_id: str) -> Clip:
         """How a clip is doing; a moment's clip has the moment's id."""
-        return parse_clip(await self._call("GET", _path("clips", clip_id)))
+        return parse_clip(await self._server.call("GET", _path("clips", clip_id)))
 
     async def add_clip(self, stream: str, start: datetime | float, end: datetime | float) -> Clip:
         """Cut a clip of a stream: from one time to another, both with a time zone, or both in media time."""
         span = {"start": _as_time(start), "end": _as_time(end)}
-        return parse_clip(await self._call("POST", "/v1/clips", {"stream": stream, **span}))
+        return parse_clip(await self._server.call("POST", "/v1/clips", {"stream": stream, **span}))
+
+    async def cuts(self, **options: Unpack[CutOptions]) -> tuple[Cut, ...]:
+        """The moments of a day, or of any time, with the clips that show them."""
+        return parse_cuts(await self._server.call("GET", "/v1/cuts", params=cut_params(options)))
+
+    async def cut_list(self, kind: Literal["csv", "edl"], **options: Unpack[EdlOptions]) -> str:
+        """The same as a table for spreadsheets, or as an edit decision list (CMX 3600) for editing suites."""
+        body = await self._server.read("/v1/cuts", {**cut_params(options), "format": kind})
+        return body.decode()
 
     async def event_page(
         self,
@@ -213,7 +204,7 @@ class Client:
             "query": as_names(queries),
         }
         params = {key: value for key, value in chosen.items() if value is not None}
-        return parse_page(await self._call("GET", "/v1/events", params=params))
+        return parse_page(await self._server.call("GET", "/v1/events", params=params))
 
     def events(
         self,
@@ -230,55 +221,15 @@ class Client:
     async def _connect(self) -> ClientConnection:
         # "http…" becomes "ws…", keeping the "s" of https.
         return await connect(
-            "ws" + self._base_url.removeprefix("http") + "/v1/events/ws",
-            additional_headers=self._headers,
-            open_timeout=self._timeout_s,
+            "ws" + self._server.base_url.removeprefix("http") + "/v1/events/ws",
+            additional_headers=self._server.headers,
+            open_timeout=self._server.timeout_s,
             close_timeout=CLOSE_TIMEOUT_S,
         )
 
     async def _clip_url(self, clip_id: str) -> str:
         """Where the file is, or where the server says why there is none."""
         return (await self.clip_info(clip_id)).url or f"{_path('clips', clip_id)}/clip.mp4"
-
-    @asynccontextmanager
-    async def _file(self, url: str) -> AsyncIterator[httpx.Response]:
-        try:
-            async with self._http.stream("GET", url) as response:
-                if response.status_code >= 300:
-                    raise problem_error(await response.aread(), response.status_code)
-                yield response
-        except httpx.HTTPError as error:
-            raise self._network_error(error, self._timeout_s) from error
-
-    def _network_error(self, error: httpx.HTTPError, timeout_s: float) -> ClientError:
-        if isinstance(error, httpx.TimeoutException):
-            return ClientError("timeout", f"{self._base_url} did not answer within {timeout_s:g} s.")
-        return ClientError("unreachable", f"Cannot reach {self._base_url} ({error}); is r2stream serving?")
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        body: Json | None = None,
-        params: Mapping[str, Any] | None = None,
-        timeout_s: float | None = None,
-    ) -> dict[str, Any]:
-        timeout_s = timeout_s or self._timeout_s
-        try:
-            response = await self._http.request(method, path, json=body, params=params, timeout=timeout_s)
-        except httpx.HTTPError as error:
-            raise self._network_error(error, timeout_s) from error
-        if response.status_code >= 300:
-            raise problem_error(response.content, response.status_code)
-        if not response.content:
-            return {}
-        try:
-            answer = response.json()
-        except ValueError as error:
-            raise ClientError("protocol", f"{self._base_url} did not answer with JSON; is this r2stream?") from error
-        if not isinstance(answer, dict):
-            raise ClientError("protocol", f"{self._base_url} answered something else than an object.")
-        return answer
 
 
 def _as_time(time: datetime | float) -> str | float:

@@ -98,6 +98,9 @@ class ClipData(_Body):
     """What the file shows from, or was asked for while there is none; final once it is ready."""
     end: Instant
     bytes: int | None
+    picture_rate_hz: float | None = None
+    """Pictures per second of the file, on average; None while there is none."""
+    has_sound: bool | None = None
 
 
 class StreamData(_Body):
@@ -249,6 +252,11 @@ def stream_event(
         time=rfc3339(time_s),
         data=StreamData(stream=stream, state=state, cause=cause, reason=reason),
     )
+
+
+def unix_s(instant: Instant) -> float | None:
+    """When that was, in Unix seconds; None while nobody knows."""
+    return None if instant.time is None else datetime.fromisoformat(instant.time).timestamp()
 
 
 def _instant(media_time_s: float | None, update: MomentUpdate, final: bool) -> Instant:

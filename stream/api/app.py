@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from stream.api.backtest_routes import router as backtest_router
 from stream.api.clip_routes import router as clip_router
 from stream.api.context import ApiOptions
+from stream.api.cut_routes import router as cut_router
 from stream.api.event_routes import router as event_router
 from stream.api.event_source import router as event_source_router
 from stream.api.guard import Guard
@@ -57,6 +58,7 @@ def create_app(service: ServiceProtocol, options: ApiOptions | None = None) -> F
         event_router,
         event_source_router,
         clip_router,
+        cut_router,
         sink_router,
         websocket_router,
     )

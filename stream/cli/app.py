@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from stream.cli import commands
+from stream.cli import commands, remote_commands
 from stream.cli.problems import explain
 from stream.redact import redacted_trace
 
@@ -43,13 +43,14 @@ def build_app() -> typer.Typer:
     app.command("watch")(commands.watch)
     app.command("test")(commands.test)
     app.command("serve")(commands.serve)
-    app.command("clip")(commands.clip)
-    app.command("sinks")(commands.sinks)
+    app.command("clip")(remote_commands.clip)
+    app.command("cuts")(remote_commands.cuts)
+    app.command("sinks")(remote_commands.sinks)
     app.command("doctor")(commands.doctor)
     app.command("bench")(commands.bench)
     events = _group("What a running service has seen.")
     events.callback()(_nothing)
-    events.command("tail")(commands.events_tail)
+    events.command("tail")(remote_commands.events_tail)
     app.add_typer(events, name="events")
     config = _group("The settings file.")
     config.callback()(_nothing)

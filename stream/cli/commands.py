@@ -1,37 +1,27 @@
-"""What each command takes. The work is done elsewhere and loaded only once a command runs."""
+"""What each command takes that works by itself. The work is done elsewhere and loaded only once a command runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from stream.settings import Settings
-
-DEFAULT_CONFIG: Final = Path("r2stream.yaml")
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help=f"Settings file; ./{DEFAULT_CONFIG} if there is one.", show_default=False),
-]
-HostOption = Annotated[str | None, typer.Option(help="Address to listen on.", show_default=False)]
-PortOption = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one.", show_default=False)]
-ModelOption = Annotated[
-    str | None, typer.Option(help="demo, a model file, or hf://owner/repo/file.", show_default=False)
-]
-DeviceOption = Annotated[
-    str | None, typer.Option(help="Where the model runs: cpu, cuda, cuda:1, …", show_default=False)
-]
-DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where events are kept; shown by doctor.", show_default=False)
-]
-UrlOption = Annotated[str | None, typer.Option(help="The service.", show_default="http://127.0.0.1:8642")]
-TokenOption = Annotated[
-    str | None, typer.Option(help="The service's token, if it asks for one.", envvar="R2STREAM_TOKEN")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
+from stream.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    DataDirOption,
+    DeviceOption,
+    HostOption,
+    JsonOption,
+    ModelOption,
+    PortOption,
+    TokenOption,
+    UrlOption,
+    config_file,
+    default_url,
+    settings_for,
+)
 
 
 def serve(
@@ -47,8 +37,8 @@ def serve(
 
     from stream.cli.serve import serve_until_stopped
 
-    file = _config_file(config)
-    load = partial(_settings, file, host=host, port=port, model=model, device=device, data_dir=data_dir)
+    file = config_file(config)
+    load = partial(settings_for, file, host=host, port=port, model=model, device=device, data_dir=data_dir)
     serve_until_stopped(load, None if file is None else file.expanduser())
 
 
@@ -112,7 +102,7 @@ def test(
         "confirm_frames": confirm_frames,
     }
     given = {key: value for key, value in rules.items() if value is not None}
-    where = Where(model or here.model, device or here.device, url or _default_url(), token)
+    where = Where(model or here.model, device or here.device, url or default_url(), token)
     run_test(Trial(source, tuple(queries), given, seconds), where, as_json=as_json)
 
 
@@ -130,57 +120,6 @@ def demo(
     run_demo(DemoOptions(seconds=seconds, seed=SEED if seed is None else seed, port=port, model=model))
 
 
-def events_tail(
-    after: Annotated[
-        int | None, typer.Option(help="Cursor to go on from; 0 for all.", min=0, show_default="from now on")
-    ] = None,
-    url: UrlOption = None,
-    stream: Annotated[list[str] | None, typer.Option(help="Only this stream; may be repeated.")] = None,
-    query: Annotated[list[str] | None, typer.Option(help="Only this query; may be repeated.")] = None,
-    token: TokenOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Print the events of a running service as they come; a lost connection goes on where it broke."""
-    import asyncio
-
-    from rich.console import Console
-
-    from stream.cli.lifetime import stopped_by_user
-    from stream.cli.tail import Wish, log_to_stderr, tail
-
-    log_to_stderr()
-    wish = Wish(after=after, streams=tuple(stream or ()), queries=tuple(query or ()), as_json=as_json)
-    with stopped_by_user():
-        asyncio.run(tail(url or _default_url(), token, wish, Console(highlight=False)))
-
-
-def clip(
-    moment_id: Annotated[str, typer.Argument(metavar="MOMENT_ID", help="As events and `events tail --json` name it.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="MOMENT_ID.mp4 or .webm")
-    ] = None,
-    url: UrlOption = None,
-    token: TokenOption = None,
-) -> None:
-    """Download the clip of a moment."""
-    import asyncio
-
-    from stream.cli.fetching import fetch_clip
-
-    print(asyncio.run(fetch_clip(url or _default_url(), token, moment_id, out)))
-
-
-def sinks(url: UrlOption = None, token: TokenOption = None, as_json: JsonOption = False) -> None:
-    """Show the sinks of a running service: what each delivers, and why where it does not."""
-    import asyncio
-
-    from rich.console import Console
-
-    from stream.cli.sinks import show_sinks
-
-    asyncio.run(show_sinks(url or _default_url(), token, Console(highlight=False), as_json=as_json))
-
-
 def doctor(
     config: ConfigOption = None,
     host: HostOption = None,
@@ -193,7 +132,7 @@ def doctor(
     """Check that everything works here, and say what to do where it does not."""
     from stream.cli.doctor_report import report
 
-    settings = _settings(config, host=host, port=port, model=model, device=device, data_dir=data_dir)
+    settings = settings_for(config, host=host, port=port, model=model, device=device, data_dir=data_dir)
     if not report(settings, as_json=as_json):
         raise typer.Exit(1)
 
@@ -205,7 +144,7 @@ def config_check(config: ConfigOption = None) -> None:
     from stream.cli.config import check
     from stream.cli.problems import CommandError
 
-    file = _config_file(config)
+    file = config_file(config)
     if file is None:
         raise CommandError(f"there is no {DEFAULT_CONFIG} here; say with -c which settings file to check")
     if not check(file.expanduser(), os.environ):
@@ -252,51 +191,3 @@ def evaluate_demo(
     from stream.cli.measuring import evaluate
 
     evaluate(model, programmes)
-
-
-def _settings(
-    config: Path | None,
-    *,
-    host: str | None,
-    port: int | None,
-    model: str | None,
-    device: str | None,
-    data_dir: Path | None,
-) -> Settings:
-    """The settings file, then the environment, then the command line. Raises ConfigError."""
-    import os
-    from dataclasses import replace
-
-    from stream.settings import load_settings
-
-    settings = load_settings(_config_file(config), os.environ)
-    server = replace(
-        settings.server,
-        host=settings.server.host if host is None else host,
-        port=settings.server.port if port is None else port,
-    )
-    return replace(
-        settings,
-        server=server,
-        model=settings.model if model is None else model,
-        device=settings.device if device is None else device,
-        data_dir=settings.data_dir if data_dir is None else data_dir.expanduser(),
-    )
-
-
-def _config_file(config: Path | None) -> Path | None:
-    """The settings file: the one given, else the one that the environment names, else the one here, if any."""
-    import os
-
-    from stream.settings import CONFIG_VARIABLE
-
-    named = os.environ.get(CONFIG_VARIABLE)
-    if config is None and named:
-        return Path(named)
-    return DEFAULT_CONFIG if config is None and DEFAULT_CONFIG.is_file() else config
-
-
-def _default_url() -> str:
-    from stream.settings import ServerSettings
-
-    return f"http://{ServerSettings.host}:{ServerSettings.port}"

@@ -99,6 +99,8 @@ def ready(job: Job, selection: Selection, begin_s: float, size_bytes: int, *, wi
         "start": start,
         "end": end,
         "bytes": size_bytes,
+        "picture_rate_hz": selection.picture_rate_hz,
+        "has_sound": selection.has_sound,
     }
     return job.data.model_copy(update=done)
 

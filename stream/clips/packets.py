@@ -81,3 +81,16 @@ class Selection:
     """The stream's own time stamp less media time."""
     wall_offset_s: float | None
     """Unix time less media time; None while unknown."""
+
+    @property
+    def picture_rate_hz(self) -> float | None:
+        """Pictures per second, on average; None for a single one."""
+        shown = [packet.pts for packet in self.video]
+        length_s = self.tracks.video.seconds(max(shown) - min(shown))
+        return round((len(set(shown)) - 1) / length_s, 3) if length_s > 0 else None
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether a file of it has sound."""
+        container, audio = self.tracks.container, self.tracks.audio
+        return container is not None and audio is not None and audio.codec in SOUND[container] and bool(self.audio)

@@ -2,10 +2,11 @@
 
 from stream.store.clips import ClipRecord
 from stream.store.database import StoreError
+from stream.store.event_log import MomentChoice
 from stream.store.page import Page
 from stream.store.reading import next_page
 from stream.store.sink_memory import DeadLetter
 from stream.store.store import Store
 from stream.store.waiters import Waiter
 
-__all__ = ["ClipRecord", "DeadLetter", "Page", "Store", "StoreError", "Waiter", "next_page"]
+__all__ = ["ClipRecord", "DeadLetter", "MomentChoice", "Page", "Store", "StoreError", "Waiter", "next_page"]

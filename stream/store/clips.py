@@ -15,6 +15,8 @@ from stream.store.upsert import insert
 
 MAX_WITHOUT_FILE: Final = 10_000
 """Clips that failed or were removed are remembered up to so many."""
+_IDS: Final = 500
+"""Ids that one statement names at most."""
 _CURSOR: Final = "clips_cursor"
 
 
@@ -43,6 +45,17 @@ class ClipShelf:
         with self._database.reading() as connection:
             row = connection.execute(select(clips).where(clips.c.clip_id == clip_id)).one_or_none()
         return None if row is None else _record(row)
+
+    def of_moments(self, moment_ids: Sequence[str]) -> dict[str, list[ClipData]]:
+        """The clips of each of these moments that has any, in the order of time."""
+        found: dict[str, list[ClipData]] = {}
+        with self._database.reading() as connection:
+            for begin in range(0, len(moment_ids), _IDS):
+                some = moment_ids[begin : begin + _IDS]
+                rows = connection.execute(select(clips).where(clips.c.moment_id.in_(some)))
+                for data in (_record(row).data for row in rows):
+                    found.setdefault(data.moment_id or "", []).append(data)
+        return {name: sorted(some, key=lambda data: data.start.media_time_s or 0.0) for name, some in found.items()}
 
     def unfinished(self) -> list[ClipRecord]:
         """Clips that are pending, and those whose event is not in the log yet, oldest first."""
@@ -91,6 +104,7 @@ class ClipShelf:
 
 def _values(record: ClipRecord) -> dict[str, object]:
     return {
+        "moment_id": record.data.moment_id,
         "state": record.data.state,
         "told": record.told,
         "bytes": record.data.bytes or 0,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select
 
-from stream.events import ClipEvent, Event, MomentEvent, decode_event
+from stream.events import ClipEvent, Event, MomentEvent, decode_event, unix_s
 from stream.store.database import StoreError
-from stream.store.schema import events, facts, moments
+from stream.store.schema import clips, events, facts, moments
 from stream.store.upsert import insert
 
 SCAN_ROWS: Final = 10_000
@@ -40,17 +41,27 @@ def write(connection: Connection, event: Event, logged_at_s: float) -> int:
     }
     cursor = connection.execute(events.insert().values(values).returning(events.c.cursor)).scalar_one()
     if moment is not None:
-        newest = {"cursor": cursor, "state": moment.state}
+        newest = {
+            "cursor": cursor,
+            "state": moment.state,
+            "stream": moment.stream,
+            "query": moment.query,
+            "score": moment.score,
+            "started_at": unix_s(moment.start),
+        }
         row = insert(connection, moments).values(moment_id=moment.moment_id, **newest)
         connection.execute(row.on_conflict_do_update(index_elements=["moment_id"], set_=newest))
     return int(cursor)
 
 
 def prune(connection: Connection, up_to: int) -> None:
-    """Remove events up to that cursor, less the newest one of each moment that has not ended."""
-    kept = select(moments.c.cursor).where(moments.c.state.in_(_UNFINISHED))
+    """Remove events up to that cursor, less the newest one of each moment that has not ended or has a clip's file."""
+    # Whoever has the file wants to know what it shows: it goes into no list of cuts otherwise.
+    filed = select(clips.c.moment_id).where(clips.c.state == "ready", clips.c.moment_id.is_not(None))
+    lasting = moments.c.state.in_(_UNFINISHED) | moments.c.moment_id.in_(filed)
+    kept = select(moments.c.cursor).where(lasting)
     connection.execute(delete(events).where(events.c.cursor <= up_to, events.c.cursor.not_in(kept)))
-    connection.execute(delete(moments).where(moments.c.cursor <= up_to, moments.c.state.not_in(_UNFINISHED)))
+    connection.execute(delete(moments).where(moments.c.cursor <= up_to, ~lasting))
     row = insert(connection, facts).values(name=_PRUNED_TO, value=up_to)
     connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": up_to}))
 
@@ -106,6 +117,36 @@ def newest_of_moment(connection: Connection, moment_id: str) -> Event | None:
 def unfinished_moments(connection: Connection) -> list[MomentEvent]:
     """The newest event of each moment that has neither ended nor been retracted, oldest first."""
     rows = _newest_events().where(moments.c.state.in_(_UNFINISHED)).order_by(events.c.cursor)
+    return [event for event in map(_event, connection.execute(rows)) if isinstance(event, MomentEvent)]
+
+
+@dataclass(frozen=True)
+class MomentChoice:
+    """Which moments of the log; None is no condition. Times are Unix seconds, and count by a moment's beginning."""
+
+    since_s: float | None = None
+    until_s: float | None = None
+    """Half-open: a moment that begins at this very time belongs to what comes next."""
+    streams: Sequence[str] | None = None
+    queries: Sequence[str] | None = None
+    min_score: float = 0.0
+    best: int | None = None
+    """Only so many, those with the highest scores."""
+
+
+def ended_moments(connection: Connection, choice: MomentChoice, limit: int) -> list[MomentEvent]:
+    """The last event of each moment of that choice that is over and was none too much, best first, `limit` at most."""
+    rows = _newest_events().where(moments.c.state == "ended", moments.c.score >= choice.min_score)
+    if choice.since_s is not None:
+        rows = rows.where(moments.c.started_at >= choice.since_s)
+    if choice.until_s is not None:
+        rows = rows.where(moments.c.started_at < choice.until_s)
+    if choice.streams is not None:
+        rows = rows.where(moments.c.stream.in_(choice.streams))
+    if choice.queries is not None:
+        rows = rows.where(moments.c.query.in_(choice.queries))
+    rows = rows.order_by(moments.c.score.desc(), moments.c.started_at, moments.c.moment_id)
+    rows = rows.limit(limit if choice.best is None else min(choice.best, limit))
     return [event for event in map(_event, connection.execute(rows)) if isinstance(event, MomentEvent)]
 
 

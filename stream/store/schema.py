@@ -35,6 +35,11 @@ moments: Final = Table(
     Column("moment_id", String(64), primary_key=True),
     Column("cursor", _Cursor, nullable=False, index=True, comment="its newest event"),
     Column("state", String(16), nullable=False),
+    Column("stream", String(64), nullable=False),
+    Column("query", String(64), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("started_at", Float, comment="Unix seconds; none while nobody knows"),
+    Index("moments_by_time", "started_at"),
 )
 
 definitions: Final = Table(
@@ -79,6 +84,7 @@ clips: Final = Table(
     "clips",
     metadata,
     Column("clip_id", String(64), primary_key=True),
+    Column("moment_id", String(64), index=True, comment="of the moment that it was cut for, if any"),
     Column("state", String(16), nullable=False, index=True),
     Column("told", Boolean, nullable=False, comment="its event is in the log"),
     Column("bytes", BigInteger, nullable=False),

@@ -18,6 +18,8 @@ from stream.store.clips import ClipShelf
 from stream.store.database import Database
 from stream.store.definitions import Definitions
 from stream.store.event_log import (
+    MomentChoice,
+    ended_moments,
     logged_before,
     newest_cursor,
     newest_of_moment,
@@ -174,6 +176,14 @@ class Store:
         if event is None:
             raise NotFoundError(f"there is no moment '{moment_id}' in the log")
         return event
+
+    def ended_moments(self, choice: MomentChoice, limit: int) -> list[MomentEvent]:
+        """The last event of each moment of that choice that has ended, best first, `limit` at most.
+
+        Those whose clip still has a file are there even where retention has removed what came with them.
+        """
+        with self._database.reading() as connection:
+            return ended_moments(connection, choice, limit)
 
     def unfinished_moments(self) -> list[MomentEvent]:
         """The newest event of each moment that has neither ended nor been retracted, oldest first."""

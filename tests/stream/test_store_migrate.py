@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from alembic import command
@@ -14,9 +15,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from stream.events import stream_event
-from stream.store import Store, StoreError
+from stream.store import MomentChoice, Store, StoreError
 from stream.store.migrate import HEAD, MIGRATIONS
 from stream.store.schema import metadata
+from tests.conftest import EPOCH_S
+from tests.stream.cuts.conftest import clip_of
+
+if TYPE_CHECKING:
+    from tests.conftest import MomentFactory
 
 PATH = "events.sqlite3"
 
@@ -54,6 +60,32 @@ def test_a_log_of_the_first_release_is_taken_over(first_release: Path) -> None:
         (1, "r2stream.stream.online"),
         (2, "r2stream.stream.offline"),
     ]
+    store.close()
+
+
+def test_moments_of_an_older_log_are_found_by_time_and_score(tmp_path: Path, moment: MomentFactory) -> None:
+    """The step that makes room for it fills it from the log; clips learn whose they are."""
+    engine = create_engine(f"sqlite:///{tmp_path / PATH}")
+    events = [moment("ended", moment_id=f"m{number}", score=number / 10) for number in range(5)]
+    with engine.begin() as connection:
+        settings = config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0004")
+        for cursor, event in enumerate(events, 1):
+            row = (cursor, event.id, event.type, "pitch", event.to_json(), 1.0)
+            connection.exec_driver_sql(
+                "INSERT INTO events (cursor, id, type, stream, body, logged_at) VALUES (?, ?, ?, ?, ?, ?)", row
+            )
+            connection.exec_driver_sql("INSERT INTO moments VALUES (?, ?, 'ended')", (event.data.moment_id, cursor))
+        for clip_id in ("m2", "asked-for"):
+            body = clip_of(clip_id, 0, 1).model_dump_json()
+            connection.exec_driver_sql("INSERT INTO clips VALUES (?, 'ready', 1, 5, 1.0, ?)", (clip_id, body))
+    engine.dispose()
+
+    store = Store(tmp_path / PATH)
+    choice = MomentChoice(EPOCH_S + 12, EPOCH_S + 13, streams=["pitch"], queries=["goal"], min_score=0.2)
+    assert [event.data.moment_id for event in store.ended_moments(choice, 10)] == ["m4", "m3", "m2"]
+    assert list(store.clips.of_moments(["m2", "asked-for"])) == ["m2"]
     store.close()
 
 

@@ -19,11 +19,14 @@ from stream.errors import NotFoundError
 from stream.events import ClipData, Instant, MomentEvent, stream_event
 from stream.service import Service
 from stream.settings import parse_settings
-from stream.store import ClipRecord, Store, StoreError
+from stream.store import ClipRecord, MomentChoice, Store, StoreError
 from stream.store import store as store_module
+from stream.store.event_log import prune
 from stream.store.postgres import server_version
+from tests.conftest import EPOCH_S
 from tests.models import save_random_model
 from tests.servers import PostgresServer, postgres_is_missing
+from tests.stream.cuts.conftest import clip_of
 
 if TYPE_CHECKING:
     from tests.conftest import MomentFactory
@@ -103,6 +106,18 @@ def test_definitions_are_saved_replaced_and_deleted(log: Store) -> None:
 
     assert log.streams.all() == {"a": {"url": "two"}}
     assert log.streams.delete("a") and not log.streams.delete("a")
+
+
+def test_moments_are_found_by_time_and_score(log: Store, moment: MomentFactory) -> None:
+    """The best of a time, and those whose clips have files after retention has taken the rest of them."""
+    log.append([moment("ended", moment_id=f"m{number}", score=number / 10) for number in range(5)])
+    choice = MomentChoice(EPOCH_S + 12, EPOCH_S + 13, ["pitch"], ["goal"], min_score=0.2, best=2)
+    assert [event.data.moment_id for event in log.ended_moments(choice, 10)] == ["m4", "m3"]
+    log.clips.add([ClipRecord(clip_of("m1", 0, 1), 1.0, told=True)])
+    with log._database.writing() as connection:
+        prune(connection, 5)
+    assert [event.data.moment_id for event in log.ended_moments(MomentChoice(), 10)] == ["m1"]
+    assert list(log.clips.of_moments(["m1", "m2"])) == ["m1"]
 
 
 def test_clips_are_remembered(log: Store) -> None:

@@ -54,7 +54,7 @@ def test_the_document_lists_every_route(document: dict[str, Any]) -> None:
     others = {"/v1/events", "/v1/events/sse", "/v1/moments/{moment_id}", "/healthz", "/readyz", "/metrics"}
     files = ("clip.mp4", "clip.webm", "thumbnail.jpg")
     others |= {f"/v1/{place}/{{clip_id}}/{file}" for place in ("moments", "clips") for file in files}
-    others |= {"/v1/clips/{clip_id}", "/v1/sinks", "/v1/sinks/{sink}", "/v1/sinks/{sink}/dead-letters"}
+    others |= {"/v1/clips/{clip_id}", "/v1/cuts", "/v1/sinks", "/v1/sinks/{sink}", "/v1/sinks/{sink}/dead-letters"}
     posts = {"/v1/clips", "/v1/queries:test", "/v1/sinks/{sink}/dead-letters:redeliver"}
     assert renamed == collections | {(path, "get") for path in others} | {(path, "post") for path in posts}
 

@@ -48,7 +48,20 @@ def test_a_wrong_command_line_exits_with_2(arguments: list[str], capsys: pytest.
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "watch", "test", "serve", "doctor", "bench", "config check", "events tail", "clip", "sinks", "train demo"],
+    [
+        "demo",
+        "watch",
+        "test",
+        "serve",
+        "doctor",
+        "bench",
+        "config check",
+        "events tail",
+        "clip",
+        "cuts",
+        "sinks",
+        "train demo",
+    ],
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With -h as with --help."""

@@ -1,0 +1,117 @@
+"""What each command takes that asks a running service. The work is done elsewhere, as for `commands`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from stream.cli.options import JsonOption, QueryOption, StreamOption, TokenOption, UrlOption, default_url
+
+DayOption = Annotated[
+    str | None, typer.Option(help="today, yesterday or 2025-01-02.", show_default="today, without --since and --until")
+]
+SinceOption = Annotated[
+    str | None, typer.Option(help="Moments that begin at this time or later, such as 18:30 or '2025-01-02 18:30'.")
+]
+UntilOption = Annotated[str | None, typer.Option(help="Moments that begin before this time.")]
+ZoneOption = Annotated[
+    str | None, typer.Option("--timezone", help="Such as Europe/Berlin or +02:00.", show_default="that of this machine")
+]
+ScoreOption = Annotated[float | None, typer.Option("--min-score", help="Moments with at least this score.")]
+BestOption = Annotated[int | None, typer.Option(help="Only so many, those with the highest scores.", min=1)]
+OrderOption = Annotated[Literal["time", "score"], typer.Option(help="What comes first: the earliest or the best.")]
+
+
+def events_tail(
+    after: Annotated[
+        int | None, typer.Option(help="Cursor to go on from; 0 for all.", min=0, show_default="from now on")
+    ] = None,
+    url: UrlOption = None,
+    stream: StreamOption = None,
+    query: QueryOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the events of a running service as they come; a lost connection goes on where it broke."""
+    import asyncio
+
+    from rich.console import Console
+
+    from stream.cli.lifetime import stopped_by_user
+    from stream.cli.tail import Wish, log_to_stderr, tail
+
+    log_to_stderr()
+    wish = Wish(after=after, streams=tuple(stream or ()), queries=tuple(query or ()), as_json=as_json)
+    with stopped_by_user():
+        asyncio.run(tail(url or default_url(), token, wish, Console(highlight=False)))
+
+
+def clip(
+    moment_id: Annotated[str, typer.Argument(metavar="MOMENT_ID", help="As events and `events tail --json` name it.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="MOMENT_ID.mp4 or .webm")
+    ] = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Download the clip of a moment."""
+    import asyncio
+
+    from stream.cli.fetching import fetch_clip
+
+    print(asyncio.run(fetch_clip(url or default_url(), token, moment_id, out)))
+
+
+def cuts(
+    day: DayOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    timezone: ZoneOption = None,
+    stream: StreamOption = None,
+    query: QueryOption = None,
+    min_score: ScoreOption = None,
+    best: BestOption = None,
+    order: OrderOption = "time",
+    list_format: Annotated[
+        Literal["table", "json", "csv", "edl"], typer.Option("--format", help="An EDL is CMX 3600.")
+    ] = "table",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="to the terminal")
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(help="Of an EDL: pictures per second, such as 25, 29.97.", show_default="that of the clips"),
+    ] = None,
+    timecode: Annotated[
+        Literal["clip", "day"] | None,
+        typer.Option(help="Of an EDL's sources: of the clips' files, or the time of day.", show_default="clip"),
+    ] = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+) -> None:
+    """List the moments of a day with their clips: to look at, for spreadsheets, or for an editing suite."""
+    import asyncio
+
+    from rich.console import Console
+
+    from stream.cli.cuts import Listing, list_cuts
+    from stream.cli.local_time import Span, cut_options
+
+    chosen = {"streams": stream, "queries": query, "min_score": min_score, "best": best, "order": order}
+    options = cut_options(Span(day, since, until, timezone), **chosen)
+    listing = Listing(list_format, out, rate, timecode)
+    listing.check()
+    asyncio.run(list_cuts(url or default_url(), token, options, listing, Console(highlight=False)))
+
+
+def sinks(url: UrlOption = None, token: TokenOption = None, as_json: JsonOption = False) -> None:
+    """Show the sinks of a running service: what each delivers, and why where it does not."""
+    import asyncio
+
+    from rich.console import Console
+
+    from stream.cli.sinks import show_sinks
+
+    asyncio.run(show_sinks(url or default_url(), token, Console(highlight=False), as_json=as_json))
