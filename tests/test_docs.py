@@ -23,6 +23,10 @@ CONFIGURATION = ROOT / "docs" / "configuration.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 
 
+GROUPS = ("config", "evaluate", "events", "query", "stream", "train")
+"""Commands that have commands."""
+
+
 def blocks(page: Path, language: str) -> list[str]:
     """The code blocks of a page in one language."""
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
@@ -146,7 +150,7 @@ def test_the_research_example_of_the_readme_runs(
 def test_the_commands_of_the_readme_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each with every option it is shown with."""
     words = command.split(" -")[0].split()
-    name = words[:2] if words[0] in ("config", "events", "train", "evaluate") else words[:1]
+    name = words[:2] if words[0] in GROUPS else words[:1]
     assert run([*name, "--help"]) == 0
     explained = capsys.readouterr().out
     missing = [option for option in re.findall(r"(?<= )--?[a-z][a-z-]*", command) if option not in explained]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final
 
 import typer
 
-from stream.cli import commands, remote_commands
+from stream.cli import commands, definition_commands, remote_commands
 from stream.cli.problems import explain
 from stream.redact import redacted_trace
 
@@ -39,36 +39,63 @@ def build_app() -> typer.Typer:
     """The application with all its commands."""
     app = _group(_HELP)
     app.callback()(_root)
-    app.command("demo")(commands.demo)
-    app.command("watch")(commands.watch)
-    app.command("test")(commands.test)
-    app.command("serve")(commands.serve)
-    app.command("clip")(remote_commands.clip)
-    app.command("cuts")(remote_commands.cuts)
-    app.command("sinks")(remote_commands.sinks)
-    app.command("doctor")(commands.doctor)
-    app.command("bench")(commands.bench)
-    events = _group("What a running service has seen.")
-    events.callback()(_nothing)
-    events.command("tail")(remote_commands.events_tail)
-    app.add_typer(events, name="events")
-    config = _group("The settings file.")
-    config.callback()(_nothing)
-    config.command("check")(commands.config_check)
-    config.command("schema")(commands.config_schema)
-    app.add_typer(config, name="config")
-    for name, help_text, command in (
-        ("train", "Make the models that are shipped.", commands.train_demo),
-        ("evaluate", "Measure them.", commands.evaluate_demo),
-    ):
-        group = _group(help_text)
-        group.callback()(_nothing)
-        group.command("demo")(command)
-        app.add_typer(group, name=name)
+    for name, command in _COMMANDS.items():
+        app.command(name)(command)
+    for name, (help_text, group) in _GROUPS.items():
+        app.add_typer(_subcommands(help_text, group), name=name)
+    sinks = _subcommands(None, {"dead-letters": remote_commands.dead_letters, "redeliver": remote_commands.redeliver})
+    sinks.callback(invoke_without_command=True)(remote_commands.sinks)
+    sinks.info.no_args_is_help = False
+    app.add_typer(sinks, name="sinks")
     return app
 
 
-def _group(help_text: str) -> typer.Typer:
+_COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
+    "demo": commands.demo,
+    "watch": commands.watch,
+    "test": commands.test,
+    "serve": commands.serve,
+    "clip": remote_commands.clip,
+    "cuts": remote_commands.cuts,
+    "doctor": commands.doctor,
+    "bench": commands.bench,
+}
+_GROUPS: Final[Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]]] = {
+    "events": ("What a running service has seen.", {"tail": remote_commands.events_tail}),
+    "query": (
+        "The sentences that a running service watches for.",
+        {
+            "list": definition_commands.query_list,
+            "add": definition_commands.query_add,
+            "set": definition_commands.query_set,
+            "remove": definition_commands.query_remove,
+            "test": commands.test,
+        },
+    ),
+    "stream": (
+        "The streams that a running service watches.",
+        {
+            "list": definition_commands.stream_list,
+            "add": definition_commands.stream_add,
+            "set": definition_commands.stream_set,
+            "remove": definition_commands.stream_remove,
+        },
+    ),
+    "config": ("The settings file.", {"check": commands.config_check, "schema": commands.config_schema}),
+    "train": ("Make the models that are shipped.", {"demo": commands.train_demo}),
+    "evaluate": ("Measure them.", {"demo": commands.evaluate_demo}),
+}
+
+
+def _subcommands(help_text: str | None, subcommands: Mapping[str, Callable[..., None]]) -> typer.Typer:
+    group = _group(help_text)
+    group.callback()(_nothing)
+    for name, command in subcommands.items():
+        group.command(name)(command)
+    return group
+
+
+def _group(help_text: str | None) -> typer.Typer:
     return typer.Typer(
         help=help_text,
         no_args_is_help=True,

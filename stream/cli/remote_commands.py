@@ -20,6 +20,7 @@ ZoneOption = Annotated[
     str | None, typer.Option("--timezone", help="Such as Europe/Berlin or +02:00.", show_default="that of this machine")
 ]
 ScoreOption = Annotated[float | None, typer.Option("--min-score", help="Moments with at least this score.")]
+SinkArgument = Annotated[str, typer.Argument(metavar="SINK", help="Its name in the settings file.")]
 BestOption = Annotated[int | None, typer.Option(help="Only so many, those with the highest scores.", min=1)]
 OrderOption = Annotated[Literal["time", "score"], typer.Option(help="What comes first: the earliest or the best.")]
 
@@ -49,19 +50,31 @@ def events_tail(
 
 
 def clip(
-    moment_id: Annotated[str, typer.Argument(metavar="MOMENT_ID", help="As events and `events tail --json` name it.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="MOMENT_ID|STREAM", help="As `cuts` and `events tail --json` name a moment."),
+    ],
+    since: Annotated[
+        str | None, typer.Option(help="Of a STREAM: from this time, such as 18:30:05, or media time in seconds.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="And up to this one; it may be still to come.")] = None,
+    timezone: ZoneOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="MOMENT_ID.mp4 or .webm")
     ] = None,
     url: UrlOption = None,
     token: TokenOption = None,
 ) -> None:
-    """Download the clip of a moment."""
+    """Download the clip of a moment, or have any time of a stream that is held cut out, and download that."""
     import asyncio
 
-    from stream.cli.fetching import fetch_clip
+    from stream.cli.fetching import Piece, cut_clip, fetch_clip
 
-    print(asyncio.run(fetch_clip(url or default_url(), token, moment_id, out)))
+    if since is None and until is None:
+        print(asyncio.run(fetch_clip(url or default_url(), token, what, out)))
+    else:
+        piece = Piece.parse(what, since, until, timezone)
+        print(asyncio.run(cut_clip(url or default_url(), token, piece, out)))
 
 
 def cuts(
@@ -106,7 +119,9 @@ def cuts(
     asyncio.run(list_cuts(url or default_url(), token, options, listing, Console(highlight=False)))
 
 
-def sinks(url: UrlOption = None, token: TokenOption = None, as_json: JsonOption = False) -> None:
+def sinks(
+    context: typer.Context, url: UrlOption = None, token: TokenOption = None, as_json: JsonOption = False
+) -> None:
     """Show the sinks of a running service: what each delivers, and why where it does not."""
     import asyncio
 
@@ -114,4 +129,40 @@ def sinks(url: UrlOption = None, token: TokenOption = None, as_json: JsonOption 
 
     from stream.cli.sinks import show_sinks
 
-    asyncio.run(show_sinks(url or default_url(), token, Console(highlight=False), as_json=as_json))
+    if context.invoked_subcommand is None:
+        asyncio.run(show_sinks(url or default_url(), token, Console(highlight=False), as_json=as_json))
+
+
+def dead_letters(
+    sink: SinkArgument,
+    after: Annotated[int, typer.Option(help="Id of the last one already known.", min=0)] = 0,
+    limit: Annotated[int, typer.Option(help="So many at most.", min=1, max=1000)] = 100,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the events that a sink gave up, oldest first."""
+    import asyncio
+
+    from rich.console import Console
+
+    from stream.cli.sinks import show_dead_letters
+
+    console = Console(highlight=False)
+    asyncio.run(show_dead_letters(url or default_url(), token, sink, after, limit, console, as_json=as_json))
+
+
+def redeliver(
+    sink: SinkArgument,
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="ID...", help="Which ones.", show_default="all of them")
+    ] = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Have a sink try again what it gave up, once each."""
+    import asyncio
+
+    from stream.cli.sinks import redeliver as run
+
+    print(asyncio.run(run(url or default_url(), token, sink, ids)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clients import Client, ClientError
-from stream.cli.fetching import fetch_clip
+from stream.cli.fetching import Piece, cut_clip, fetch_clip
 from stream.cli.problems import CommandError
 from stream.events import ClipInfo, Instant, rfc3339
 from tests.conftest import EPOCH_S
@@ -104,3 +104,17 @@ async def test_the_command_saves_a_clip(
     assert (tmp_path / "m1.mp4").read_bytes() == (tmp_path / "goal.mp4").read_bytes()
     with pytest.raises(CommandError, match="make it first"):
         await fetch_clip(cutting.url, None, "m1", tmp_path / "nowhere" / "goal.mp4")
+
+
+async def test_the_command_cuts_any_time(cutting: Served, tmp_path: Path) -> None:
+    """Waits until the clip is there, and says why when it will not be."""
+    said = await cut_clip(cutting.url, None, Piece.parse("pitch", "1", "2.5", None), tmp_path / "piece.mp4")
+    assert said.startswith(f"{tmp_path}/piece.mp4: ") and said.endswith(" 1.5 s")
+    assert show(tmp_path / "piece.mp4").codes[0] == 25
+    with pytest.raises(CommandError, match="memory_per_stream"):
+        await cut_clip(cutting.url, None, Piece("pitch", 50.0, 51.0), tmp_path / "late.mp4")
+    assert Piece.parse("pitch", "2025-01-02 18:30", "2025-01-02 18:31", "UTC").start == datetime(
+        2025, 1, 2, 18, 30, tzinfo=UTC
+    )
+    with pytest.raises(CommandError, match="both --since and --until"):
+        Piece.parse("pitch", "18:30", None, None)

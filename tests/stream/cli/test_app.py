@@ -48,20 +48,10 @@ def test_a_wrong_command_line_exits_with_2(arguments: list[str], capsys: pytest.
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "demo",
-        "watch",
-        "test",
-        "serve",
-        "doctor",
-        "bench",
-        "config check",
-        "events tail",
-        "clip",
-        "cuts",
-        "sinks",
-        "train demo",
-    ],
+    ["demo", "watch", "test", "serve", "doctor", "bench", "config check", "events tail", "clip", "cuts", "train demo"]
+    + ["sinks", "sinks dead-letters", "sinks redeliver"]
+    + [f"query {verb}" for verb in ("list", "add", "set", "remove", "test")]
+    + [f"stream {verb}" for verb in ("list", "add", "set", "remove")],
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With -h as with --help."""

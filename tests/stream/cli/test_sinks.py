@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from clients import ClientError
+from stream.cli.app import run
 from stream.cli.sinks import show_sinks
 from stream.sinks.settings import WebhookSettings
 
@@ -46,3 +48,39 @@ async def test_a_service_that_is_not_there_is_an_error() -> None:
     """As with every command."""
     with pytest.raises(ClientError):
         await shown("http://127.0.0.1:1")
+
+
+@pytest.fixture
+def down(serve: Any, moment: Any) -> Iterator[Any]:
+    """A server whose sink `hook` has given two events up."""
+    with serve(sinks={"hook": WebhookSettings("hook", "https://example.com/", enabled=False)}) as served:
+        served.append(moment(), moment())
+        for event in served.store.read().events:
+            served.store.sinks.bury("hook", event, "It answered 400.", tries=1, time_s=0.0)
+        yield served
+
+
+def test_what_a_sink_gave_up_is_shown(down: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """For people, and for programs; a page goes on where the last one ended."""
+    assert run(["sinks", "dead-letters", "hook", "--url", down.url]) == 0
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["id", "failed", "tries", "event", "reason"]
+    assert ["400." in line and "moment.started" in line for line in lines] == [True, True]
+    assert run(["sinks", "dead-letters", "hook", "--after", "1", "--json", "--url", down.url]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == 2
+    assert run(["sinks", "dead-letters", "hook", "--after", "2", "--url", down.url]) == 0
+    assert capsys.readouterr().out == "hook has no dead letters after 2.\n"
+
+
+def test_the_list_needs_no_other_word(down: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """`r2stream sinks` as ever."""
+    assert run(["sinks", "--json", "--url", down.url]) == 0
+    assert json.loads(capsys.readouterr().out)["dead_letters"] == 2
+
+
+def test_what_cannot_be_tried_again_is_explained(down: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sink that is switched off delivers nothing; one that is not there is no sink."""
+    assert run(["sinks", "redeliver", "hook", "1", "--url", down.url]) == 1
+    assert "set enabled to true" in capsys.readouterr().err
+    assert run(["sinks", "redeliver", "nobody", "--url", down.url]) == 1
+    assert "no sink 'nobody'" in capsys.readouterr().err
