@@ -64,6 +64,11 @@ class Metrics:
         self.moments = counter("moments_total", "Moments by outcome.", "stream", "query", "outcome")
         self.clips = counter("clips_total", "Clips by what became of them.", "result")
         self.clip_seconds = histogram("clip_seconds", "Cutting one clip, with its thumbnail.", _FAST_S)
+        self.clip_preview_seconds = histogram("clip_preview_seconds", "Drawing the preview of one clip.", _FAST_S)
+        self.clip_transfers = counter(
+            "clip_transfers_total", "Clips moved to or removed from where they are kept, by result.", "what", "result"
+        )
+        self.clip_staging_bytes = gauge("clip_staging_bytes", "Files of clips that wait to be uploaded.")
         self.deliveries = counter("deliveries_total", "Events handed to a sink, by result.", "sink", "result")
         self.delivery_queue = gauge("delivery_queue", "Events of the log that the sink has not come to yet.", "sink")
         self.ws_clients = gauge("ws_clients", "Websocket clients connected now.")

@@ -1,6 +1,8 @@
-"""Makes the files of clips, in threads of its own, so that whoever decides about clips never waits for one.
+"""Makes the files of clips and brings them to where they are kept, in threads of its own, so that whoever decides about
+clips never waits for one.
 
-A clip that is begun comes back once, as ready or as failed with a reason.
+A clip that is begun comes back once, as ready or as failed with a reason; before that it may come back as still
+pending, with what holds it up.
 """
 
 from __future__ import annotations
@@ -8,45 +10,48 @@ from __future__ import annotations
 import errno
 import logging
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
 from stream.clips.cutter import CutError, begins_s, cut
 from stream.clips.folder import ClipFolder
-from stream.clips.jobs import Job, failed, ready
+from stream.clips.jobs import Job, failed, ready, removed, shown
 from stream.clips.packets import Selection
+from stream.clips.remote import TargetError
 from stream.clips.thumbnail import thumbnail
+from stream.clips.uploads import Uploads
 from stream.clips.workers import Workers
 from stream.errors import R2StreamError
 from stream.events import ClipData
 from stream.metrics import Metrics
+from stream.store import ClipRecord
 
 WAITING: Final = 8
 """Selections that may wait to be cut: each keeps its packets in memory when the ring has let them go."""
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Made:
-    """What has become of a job."""
-
-    job: Job
-    data: ClipData
-
-
 class Workshop:
-    """The stages from packets to a file. `begin` and `take` are called by one thread."""
+    """The stages from packets to a file. Its methods are called by one thread."""
 
-    def __init__(self, folder: ClipFolder, metrics: Metrics, wake: Callable[[], None]) -> None:
-        """`wake` is called, from any thread, when there is something to `take`."""
+    def __init__(
+        self, folder: ClipFolder, metrics: Metrics, wake: Callable[[], None], uploads: Uploads | None = None
+    ) -> None:
+        """Files are made in `folder` and stay there, unless there are `uploads`. `wake` is called, from any thread,
+        when there is something to `take`."""
         self._folder = folder
         self._metrics = metrics
         self._wake = wake
+        self._uploads = uploads
         self._cutters = Workers("clips.cut", threads=1, capacity=WAITING)
-        self._made: deque[Made] = deque()
+        self._made: deque[tuple[ClipRecord, bool]] = deque()
+        """And whether that is the last that is heard of a clip which was begun."""
         self._begun = 0
+        self._leaving: dict[str, tuple[ClipRecord, str]] = {}
+        """Clips that are to be removed, why, until that is known to the store."""
+        self._unread: list[str] = []
+        """Those of them that somebody reads still, or whose removal did not begin."""
 
     @property
     def busy(self) -> int:
@@ -59,23 +64,58 @@ class Workshop:
         return self._cutters.has_room
 
     def begin(self, job: Job, selection: Selection) -> bool:
-        """Make a clip of these packets; False when there is no room."""
+        """Make a clip of these packets; False when there is no room now. Raises CutError when it cannot be made."""
+        if self._uploads is not None and (reason := self._uploads.refusal()):
+            raise CutError(reason)
         if not self._cutters.offer(partial(self._finish, job, selection)):
             return False
         self._begun += 1
         return True
 
-    def take(self) -> list[Made]:
-        """What has been made, or has failed, since the last time."""
-        taken: list[Made] = []
+    def resume(self, record: ClipRecord) -> bool:
+        """Go on with a clip that an earlier process left; says whether its files are still there to be uploaded."""
+        if self._uploads is None or record.data.container not in self._folder.kinds(record.data.clip_id):
+            return False
+        self._begun += 1
+        self._keep(record.data, record.created_s)
+        return True
+
+    def clear(self) -> None:
+        """Remove what no clip needs: parts of files, and files that wait for nothing. Comes after all `resume`."""
+        self._folder.clear_parts()
+        if self._uploads is not None and not self._begun:
+            self._folder.keep_only(())
+
+    def take(self) -> list[ClipRecord]:
+        """What is new about clips since the last time."""
+        taken: list[ClipRecord] = []
         while self._made:
-            taken.append(self._made.popleft())
-        self._begun -= len(taken)
+            record, last = self._made.popleft()
+            self._begun -= last
+            taken.append(record)
+            if record.data.state == "removed":
+                self._leaving.pop(record.data.clip_id, None)
+        self._remove_unread()
         return taken
+
+    @property
+    def leaving(self) -> Mapping[str, int]:
+        """How large each of the clips is that are being removed."""
+        return {clip_id: record.data.bytes or 0 for clip_id, (record, _) in self._leaving.items()}
+
+    def remove(self, record: ClipRecord, reason: str) -> None:
+        """Remove the files of a clip as soon as nobody reads them; it comes back as removed, with this reason.
+
+        Raises OSError when the local disk does not do its part.
+        """
+        self._leaving[record.data.clip_id] = (record, reason)
+        self._unread.append(record.data.clip_id)
+        self._remove_unread()
 
     def stop(self, timeout_s: float) -> bool:
         """Begin nothing more; says whether what was being done ended in time."""
-        return self._cutters.stop(timeout_s)
+        ended = self._cutters.stop(timeout_s)
+        return (self._uploads is None or self._uploads.stop(timeout_s)) and ended
 
     def _finish(self, job: Job, selection: Selection) -> None:
         """Cut a clip; whatever goes wrong becomes its reason."""
@@ -83,11 +123,13 @@ class Workshop:
             with self._metrics.clip_seconds.time():
                 data = self._cut(job, selection)
         except OSError as error:
-            data = because(job, CutError(_explain(error, self._folder)))
+            data = because(job.data, CutError(_explain(error, self._folder)))
         except Exception as error:
-            data = because(job, error)
-        self._made.append(Made(job, data))
-        self._wake()
+            data = because(job.data, error)
+        if data.state == "failed":
+            self._give(ClipRecord(data, job.created_s, told=False), last=True)
+        else:
+            self._keep(data, job.created_s)
 
     def _cut(self, job: Job, selection: Selection) -> ClipData:
         clip_id = job.data.clip_id
@@ -100,17 +142,60 @@ class Workshop:
         container = selection.tracks.container
         assert container is not None, "the cutter refuses what has none"
         self._folder.publish(part, self._folder.video(clip_id, container))
-        return ready(job, selection, begins_s(selection), size_bytes, with_thumbnail=picture is not None)
+        return shown(job, container, (begins_s(selection), selection.end_s), size_bytes)
+
+    def _keep(self, data: ClipData, created_s: float) -> None:
+        """The files of a clip are whole: bring them to where they stay."""
+        kinds = self._folder.kinds(data.clip_id)
+        done = ready(data, kinds)
+        if self._uploads is None:
+            self._give(ClipRecord(done, created_s, told=False), last=True)
+            return
+
+        def end(error: TargetError | None) -> None:
+            self._give(ClipRecord(done if error is None else because(data, error), created_s, told=False), last=True)
+
+        def delayed(reason: str) -> None:
+            waiting = data.model_copy(update={"reason": f"It waits to be uploaded: {reason}."})
+            self._give(ClipRecord(waiting, created_s, told=False), last=False)
+
+        self._give(ClipRecord(data, created_s, told=False), last=False)
+        self._uploads.put(data.clip_id, kinds, end, delayed)
+
+    def _remove_unread(self) -> None:
+        for clip_id in list(self._unread):
+            if self._uploads is None:
+                self._folder.remove(clip_id)
+                self._removed(clip_id, None)
+            elif not self._uploads.target.leave(clip_id):
+                continue
+            elif not self._uploads.remove(clip_id, partial(self._removed, clip_id)):
+                return
+            self._unread.remove(clip_id)
+
+    def _removed(self, clip_id: str, error: TargetError | None) -> None:
+        record, reason = self._leaving[clip_id]
+        if error is not None:
+            _log.warning("the clip %s could not be removed yet: %s", clip_id, error)
+            self._unread.append(clip_id)
+            return
+        self._give(ClipRecord(removed(record.data, reason), record.created_s, record.told), last=False)
+        if self._uploads is not None:
+            self._uploads.target.forget(clip_id)
+
+    def _give(self, record: ClipRecord, *, last: bool) -> None:
+        self._made.append((record, last))
+        self._wake()
 
 
-def because(job: Job, error: Exception) -> ClipData:
+def because(data: ClipData, error: Exception) -> ClipData:
     """The clip that failed, with its reason as a sentence; an error that is none of ours is a mistake, and logged."""
     if isinstance(error, R2StreamError):
         reason = str(error)
     else:
         _log.error("a clip could not be cut by a mistake", exc_info=error)
         reason = f"it could not be cut, by a mistake ({type(error).__name__}); see the log"
-    return failed(job.data, f"{reason[:1].upper()}{reason[1:].removesuffix('.')}.")
+    return failed(data, f"{reason[:1].upper()}{reason[1:].removesuffix('.')}.")
 
 
 def _explain(error: OSError, folder: ClipFolder) -> str:
