@@ -67,3 +67,14 @@ class ConflictError(R2StreamError):
     """What was asked contradicts what is already there, such as a name that is taken."""
 
     default_code = "conflict"
+
+
+class TargetError(R2StreamError):
+    """The place where clips are kept did not do its part. `lasting`: trying again will not help, somebody must act."""
+
+    default_code = "clip_target"
+    retry_after_s = 5
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting

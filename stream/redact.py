@@ -10,14 +10,18 @@ HIDDEN = "***"
 # An address inside a sentence ends at white space: a quotation mark may be part of a password.
 _ADDRESS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<rest>\S+)")
 _PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
-_SECRET_PARAMETER = re.compile(
-    r"(?P<name>[?&#;][^=&#;\s]*(?:pass|pwd|token|secret|key|auth|sig|credential)[^=&#;\s]*=)[^&#;\s'\"]*", re.IGNORECASE
-)
+_SECRET_NAME = "(?:pass|pwd|token|secret|key|auth|sig|credential)"
+_SECRET_PARAMETER = re.compile(rf"(?P<name>[?&#;][^=&#;\s]*{_SECRET_NAME}[^=&#;\s]*=)[^&#;\s'\"]*", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
     """`text` with every password, and every query parameter that sounds like a secret, hidden in each address in it."""
     return _ADDRESS.sub(lambda match: match["scheme"] + _redact_rest(match["rest"]), text)
+
+
+def sounds_secret(name: str) -> bool:
+    """Whether something of that name is better not shown."""
+    return re.search(_SECRET_NAME, name, re.IGNORECASE) is not None
 
 
 def redacted_trace(error: BaseException) -> str:

@@ -20,7 +20,10 @@ from stream.backtest import BacktestReport
 from stream.clips.clocks import Clocks
 from stream.clips.desk import ClipDesk
 from stream.clips.folder import ClipFolder
+from stream.clips.protocols import check_installed
+from stream.clips.remote import RemoteFolder
 from stream.clips.rings import Rings
+from stream.clips.uploads import Uploads
 from stream.clips.writer import ClipWriter, Retention
 from stream.definitions import Definition, Definitions
 from stream.engine import Engine, load_engine
@@ -89,9 +92,12 @@ class Service:
         """Load the model and open the event log.
 
         Raises:
+            ConfigError: what clips.folder needs is not installed.
             StoreError: the data directory or the database cannot be used, or another r2stream uses it.
             ModelError: the model cannot be used.
         """
+        if settings.clips.address:
+            check_installed(settings.clips.address, "clips.folder")
         store = open_store(settings)
         try:
             return cls(settings, load_engine(settings.model, device=settings.device), store)
@@ -233,10 +239,12 @@ class Service:
         return self._watching.test(stream, queries)
 
     def _make_clips(self, rings: Rings, clocks: Clocks) -> tuple[ClipWriter, ClipDesk]:
-        folder = ClipFolder(self.settings.clips_dir)
-        retention = Retention(self.settings.clips.max_bytes, self.settings.clips.max_age_s)
-        writer = ClipWriter(self._store, rings, folder, retention, self._metrics, self._rolls, clocks)
-        return writer, ClipDesk(self._store, rings, folder, writer, clocks)
+        settings, folder = self.settings.clips, ClipFolder(self.settings.clips_dir)
+        remote = RemoteFolder(settings.address, settings.options) if settings.address else None
+        uploads = Uploads(folder, remote, self._metrics) if remote else None
+        retention = Retention(settings.max_bytes, settings.max_age_s)
+        writer = ClipWriter(self._store, rings, folder, retention, self._metrics, self._rolls, clocks, uploads)
+        return writer, ClipDesk(self._store, rings, remote or folder, writer, clocks)
 
     def _rolls(self, query: str) -> Rolls | None:
         return next((defined.clip for defined in self._queries.all() if defined.name == query), None)

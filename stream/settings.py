@@ -11,6 +11,7 @@ from typing import Literal, cast
 
 from platformdirs import user_data_path
 
+from stream.clips.protocols import check_address, local_path, protocol_of
 from stream.errors import ConfigError
 from stream.query import Query
 from stream.redact import redact
@@ -117,8 +118,11 @@ class RetentionSettings:
 class ClipSettings:
     """Clips: where they are kept, how many, and how much video is held to cut them from."""
 
-    folder: Path | None = None
-    """None: `clips` inside the data directory."""
+    folder: str | None = field(default=None, repr=False)
+    """A folder, or an address that fsspec can write to, such as `s3://bucket/prefix`: it may hold a password. None:
+    `clips` inside the data directory."""
+    options: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """What fsspec is told about the address, secrets included."""
     max_bytes: int = 10 << 30
     """The oldest clips go when all of them together are larger."""
     max_age_s: float = 7 * 24 * 3600.0
@@ -129,14 +133,23 @@ class ClipSettings:
     def parse(section: Section) -> ClipSettings:
         """Read the section `clips`. Raises ConfigError."""
         folder = section.text("folder", "").strip()
+        check_address(folder, section.at("folder"))
         settings = ClipSettings(
-            folder=Path(folder).expanduser() if folder else None,
+            folder=folder or None,
+            options=_options(section, "options"),
             max_bytes=section.size_bytes("max_bytes", ClipSettings.max_bytes),
             max_age_s=section.duration_s("max_age", ClipSettings.max_age_s),
             memory_per_stream=section.size_bytes("memory_per_stream", ClipSettings.memory_per_stream),
         )
         section.refuse_unknown()
+        if settings.options and not settings.address:
+            raise ConfigError("are for an address such as s3://…, and folder is none", path=section.at("options"))
         return settings
+
+    @property
+    def address(self) -> str | None:
+        """Where clips are kept when that is not a folder of this machine."""
+        return self.folder if self.folder and protocol_of(self.folder) else None
 
 
 @dataclass(frozen=True)
@@ -160,8 +173,10 @@ class Settings:
 
     @property
     def clips_dir(self) -> Path:
-        """Where clips are kept."""
-        return self.clips.folder or self.data_dir / "clips"
+        """Where clips are kept, or where they wait to be uploaded."""
+        if self.clips.address:
+            return self.data_dir / "clips-to-upload"
+        return Path(local_path(self.clips.folder)).expanduser() if self.clips.folder else self.data_dir / "clips"
 
 
 def load_settings(path: Path | str | None, environ: Mapping[str, str]) -> Settings:
@@ -218,6 +233,16 @@ def _retention(section: Section) -> RetentionSettings:
         raise ConfigError("must be above 0; leave it out to keep events of any age", path=section.at("max_age"))
     section.refuse_unknown()
     return RetentionSettings(max_events, max_age_s)
+
+
+def _options(section: Section, key: str) -> Mapping[str, object]:
+    """Whatever somebody else's library understands."""
+    value = section.raw(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise ConfigError("must be a mapping of names to values", path=section.at(key))
+    return dict(value)
 
 
 def _overrides(environ: Mapping[str, str]) -> dict[str, str]:

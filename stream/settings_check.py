@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stream.clips.protocols import check_installed
 from stream.errors import ConfigError
 from stream.query import Query
 from stream.settings import ServerSettings, Settings, load_settings, parse_settings
@@ -113,6 +114,11 @@ def _address_mistakes(settings: Settings) -> Iterator[ConfigError]:
             SourceSpec.parse(stream.source_address, pace=stream.pace)
         except ConfigError as error:
             yield ConfigError(error.problem, path=f"streams.{stream.name}.url", code=error.code)
+    if settings.clips.address:
+        try:
+            check_installed(settings.clips.address, "clips.folder")
+        except ConfigError as error:
+            yield error
 
 
 def _warnings(settings: Settings) -> Iterator[ConfigError]:

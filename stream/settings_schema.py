@@ -104,7 +104,12 @@ def _server() -> Schema:
 
 def _clips() -> Schema:
     keys = {
-        "folder": _any_text("Where they are kept; `clips` in data_dir by default."),
+        "folder": _any_text("A folder, or s3://bucket/prefix, gcs://…, sftp://…; `clips` in data_dir by default."),
+        "options": {
+            "description": "For an address: what fsspec is told, credentials included, beside the environment.",
+            "type": ["object", "null"],
+            "default": None,
+        },
         "max_bytes": _size("The oldest go when all of them together are larger.", ClipSettings.max_bytes),
         "max_age": _duration("Older ones go.", ClipSettings.max_age_s),
         "memory_per_stream": _size(

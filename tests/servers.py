@@ -196,3 +196,17 @@ def _program(name: str) -> str:
     found = _postgres_program(name)
     assert found is not None, postgres_is_missing()
     return found
+
+
+S3_BUCKET = "clips"
+_S3 = f"""
+from moto.s3.models import s3_backends
+from moto.server import main
+s3_backends["123456789012"]["aws"].create_bucket("{S3_BUCKET}", "us-east-1")
+main(["-H", "127.0.0.1", "-p", "{{port}}"])
+"""
+
+
+def s3_server() -> ServerProcess:
+    """A server that speaks S3 and keeps everything in memory; there is a bucket `S3_BUCKET` from the start."""
+    return ServerProcess([sys.executable, "-c", _S3])

@@ -11,7 +11,9 @@ from pydantic import Field
 
 from stream.api.bodies import NewClip
 from stream.api.context import ServiceDep
+from stream.api.distant import DistantResponse
 from stream.api.problems import responses
+from stream.api.protocol import DistantFile
 from stream.errors import ConflictError
 from stream.events import ClipData
 
@@ -26,15 +28,16 @@ def _file(kind: str) -> dict[str, Any]:
     content = {_TYPES[kind]: {"schema": {"type": "string", "format": "binary"}}}
     whole = {200: {"description": "the file", "content": content}}
     part = {206: {"description": "the part that a Range header asked for", "content": content}}
-    return {"response_class": FileResponse, "responses": {**whole, **part, **responses(404, 409, 416)}}
+    return {"response_class": FileResponse, "responses": {**whole, **part, **responses(404, 409, 416, 503)}}
 
 
-def _answer(path: Path) -> FileResponse:
+def _answer(file: Path | DistantFile, clip_id: str, suffix: str) -> Response:
     # With `inline`, a browser plays it; ranges, with which it seeks, are the response's own doing.
+    name, media_type = f"{clip_id}{suffix}", _TYPES[suffix]
+    if not isinstance(file, Path):
+        return DistantResponse(file, media_type, name)
     headers = {"Cache-Control": "private, max-age=3600"}
-    return FileResponse(
-        path, media_type=_TYPES[path.suffix], filename=path.name, content_disposition_type="inline", headers=headers
-    )
+    return FileResponse(file, media_type=media_type, filename=name, content_disposition_type="inline", headers=headers)
 
 
 @router.post("/v1/clips", status_code=202, responses=responses(404, 409, 413, 415))
@@ -56,20 +59,20 @@ def get_clip(clip_id: ClipId, service: ServiceDep) -> ClipData:
 
 @router.get("/v1/moments/{clip_id}/clip.mp4", **_file(".mp4"))
 @router.get("/v1/clips/{clip_id}/clip.mp4", **_file(".mp4"))
-def get_mp4(clip_id: ClipId, service: ServiceDep) -> FileResponse:
+def get_mp4(clip_id: ClipId, service: ServiceDep) -> Response:
     """The clip's video, of streams in H.264 and H.265."""
-    return _answer(service.clips.video(clip_id, "mp4"))
+    return _answer(service.clips.video(clip_id, "mp4"), clip_id, ".mp4")
 
 
 @router.get("/v1/moments/{clip_id}/clip.webm", **_file(".webm"))
 @router.get("/v1/clips/{clip_id}/clip.webm", **_file(".webm"))
-def get_webm(clip_id: ClipId, service: ServiceDep) -> FileResponse:
+def get_webm(clip_id: ClipId, service: ServiceDep) -> Response:
     """The clip's video, of streams in VP8 and VP9."""
-    return _answer(service.clips.video(clip_id, "webm"))
+    return _answer(service.clips.video(clip_id, "webm"), clip_id, ".webm")
 
 
 @router.get("/v1/moments/{clip_id}/thumbnail.jpg", **_file(".jpg"))
 @router.get("/v1/clips/{clip_id}/thumbnail.jpg", **_file(".jpg"))
-def get_thumbnail(clip_id: ClipId, service: ServiceDep) -> FileResponse:
+def get_thumbnail(clip_id: ClipId, service: ServiceDep) -> Response:
     """The picture in the middle of what the clip was cut for."""
-    return _answer(service.clips.thumbnail(clip_id))
+    return _answer(service.clips.thumbnail(clip_id), clip_id, ".jpg")

@@ -13,7 +13,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stream.errors import BacktestBusyError, ConfigError, ConflictError, EngineBusyError, NotFoundError, R2StreamError
+from stream.errors import (
+    BacktestBusyError,
+    ConfigError,
+    ConflictError,
+    EngineBusyError,
+    NotFoundError,
+    R2StreamError,
+    TargetError,
+)
 from stream.store import StoreError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -27,6 +35,7 @@ _STATUS: Final[tuple[tuple[type[R2StreamError], int], ...]] = (
     (StoreError, 503),
     (EngineBusyError, 503),
     (BacktestBusyError, 503),
+    (TargetError, 503),
 )
 
 _HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}

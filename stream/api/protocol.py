@@ -93,16 +93,31 @@ class SinksProtocol(Protocol):
         ...
 
 
+class DistantFile(Protocol):
+    """A file that lies elsewhere, open for reading; until it is closed it is not removed. Its methods may wait for a
+    network, though not for ever: not for the event loop. They raise NotFoundError and TargetError."""
+
+    def size_bytes(self) -> int: ...
+
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes `[start, end)`."""
+        ...
+
+    def close(self) -> None:
+        """Never waits."""
+        ...
+
+
 class Clips(Protocol):
     """The clips of a service. Every method raises NotFoundError for a clip that is not there."""
 
     def get(self, clip_id: str) -> ClipData: ...
 
-    def video(self, clip_id: str, container: Container) -> Path:
+    def video(self, clip_id: str, container: Container) -> Path | DistantFile:
         """The file; raises ConflictError while it is not ready, NotFoundError when there is none and will be none."""
         ...
 
-    def thumbnail(self, clip_id: str) -> Path:
+    def thumbnail(self, clip_id: str) -> Path | DistantFile:
         """The picture; raises as `video` does."""
         ...
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from stream.cli.event_lines import plain
 from stream.query import Query
+from stream.redact import redact
 from stream.settings import Settings
 from stream.settings_check import Remark, check_settings
 from stream.settings_schema import settings_schema
@@ -44,6 +45,7 @@ def print_settings(console: Console, settings: Settings) -> None:
     for name, value in (
         ("model", f"{settings.model} on {settings.device}"),
         ("data_dir", str(settings.data_dir)),
+        ("clips", _clips(settings)),
         ("server", f"{server.host} port {server.port or '(any)'}, {token}"),
     ):
         console.print(Text(f"{name:<9} ", style="bold").append(plain(value), style="not bold"), soft_wrap=True)
@@ -61,6 +63,13 @@ def print_settings(console: Console, settings: Settings) -> None:
     for table in (streams, queries, sinks):
         if table.row_count:
             console.print(table)
+
+
+def _clips(settings: Settings) -> str:
+    """Where they are kept; of the options, which may be secret, only which there are."""
+    place = redact(settings.clips.address or str(settings.clips_dir))
+    options = settings.clips.options
+    return f"{place}, with {', '.join(sorted(options))}" if options else place
 
 
 def _rest(query: Query) -> str:

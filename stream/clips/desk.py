@@ -8,10 +8,11 @@ from typing import Final, NoReturn
 from uuid import uuid4
 
 from stream.clips.clocks import Clocks
-from stream.clips.folder import ClipFolder
+from stream.clips.folder import ClipFolder, Kind
 from stream.clips.jobs import requested_job
 from stream.clips.packets import Container
 from stream.clips.planner import GRACE_S
+from stream.clips.remote import RemoteFile, RemoteFolder
 from stream.clips.ring import PacketRing
 from stream.clips.rings import Rings
 from stream.clips.writer import ClipWriter
@@ -31,8 +32,14 @@ class ClipDesk:
     """Implements `stream.api.protocol.Clips`. Methods may be called from any thread."""
 
     def __init__(
-        self, store: Store, rings: Rings, folder: ClipFolder, writer: ClipWriter, clocks: Clocks | None = None
+        self,
+        store: Store,
+        rings: Rings,
+        folder: ClipFolder | RemoteFolder,
+        writer: ClipWriter,
+        clocks: Clocks | None = None,
     ) -> None:
+        """`folder` is where clips are kept in the end."""
         self._store = store
         self._rings = rings
         self._folder = folder
@@ -44,19 +51,19 @@ class ClipDesk:
         record = self._store.clips.find(clip_id)
         return self._not_begun(clip_id) if record is None else record.data
 
-    def video(self, clip_id: str, container: Container) -> Path:
+    def video(self, clip_id: str, container: Container) -> Path | RemoteFile:
         """A clip's file. Raises ConflictError while it is pending, and NotFoundError when there is none."""
         data = self._ready(clip_id)
         if data.container != container:
             raise NotFoundError(f"the clip '{clip_id}' is {data.container}: {data.url}")
-        return _there(self._folder.video(clip_id, container), clip_id)
+        return self._open(clip_id, container, data.bytes)
 
-    def thumbnail(self, clip_id: str) -> Path:
+    def thumbnail(self, clip_id: str) -> Path | RemoteFile:
         """A clip's picture; raises as `video` does."""
         data = self._ready(clip_id)
         if data.thumbnail_url is None:
             raise NotFoundError(f"no picture of the clip '{clip_id}' could be decoded")
-        return _there(self._folder.thumbnail(clip_id), clip_id)
+        return self._open(clip_id, "jpg")
 
     def request(self, stream: str, start: Time, end: Time) -> ClipData:
         """A new clip of a stream, which is cut as soon as its last packet is there.
@@ -99,19 +106,22 @@ class ClipDesk:
         reason = "its query has clip: false, or its stream has no video to cut from"
         raise NotFoundError(f"no clip was cut of the moment '{moment_id}': {reason}", code="no_clip")
 
+    def _open(self, clip_id: str, kind: Kind, size_bytes: int | None = None) -> Path | RemoteFile:
+        if isinstance(self._folder, RemoteFolder):
+            return self._folder.open(clip_id, kind, size_bytes)
+        path = self._folder.file(clip_id, kind)
+        if not path.is_file():
+            raise NotFoundError(f"somebody has removed the file of the clip '{clip_id}'", code="clip_removed")
+        return path
+
     def _ready(self, clip_id: str) -> ClipData:
         data = self.get(clip_id)
         if data.state == "pending":
-            raise ConflictError(f"the clip '{clip_id}' is not ready yet; try again", code="clip_pending")
+            why = f" ({data.reason.removesuffix('.')})" if data.reason else ""
+            raise ConflictError(f"the clip '{clip_id}' is not ready yet{why}; try again", code="clip_pending")
         if data.state != "ready":
             raise NotFoundError(data.reason or f"the clip '{clip_id}' has no file", code=f"clip_{data.state}")
         return data
-
-
-def _there(path: Path, clip_id: str) -> Path:
-    if not path.is_file():
-        raise NotFoundError(f"somebody has removed the file of the clip '{clip_id}'", code="clip_removed")
-    return path
 
 
 def _media_times(ring: PacketRing, start_s: float, end_s: float) -> tuple[int, tuple[float, float]]:

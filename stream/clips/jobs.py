@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from stream.clips.packets import Selection
+from stream.clips.packets import Container, Selection
 from stream.events import ClipData, Instant, MomentEvent, rfc3339
 from stream.query import Rolls
 
@@ -78,23 +79,19 @@ def requested_job(
 
 def failed(data: ClipData, reason: str) -> ClipData:
     """The clip that will never be, and why."""
-    return data.model_copy(update={"state": "failed", "reason": reason, "url": None, "thumbnail_url": None})
+    gone = {"url": None, "thumbnail_url": None, "bytes": None}
+    return data.model_copy(update={"state": "failed", "reason": reason, **gone})
 
 
 def removed(data: ClipData, reason: str) -> ClipData:
     """The clip whose file retention has taken."""
-    return failed(data, reason).model_copy(update={"state": "removed", "bytes": None})
+    return failed(data, reason).model_copy(update={"state": "removed"})
 
 
-def ready(job: Job, selection: Selection, begin_s: float, size_bytes: int, *, with_thumbnail: bool) -> ClipData:
-    """The clip that is there, with what it truly shows."""
-    container = selection.tracks.container
-    place = _place(job.data)
+def shown(job: Job, selection: Selection, container: Container, begin_s: float, size_bytes: int) -> ClipData:
+    """The clip that is cut, with what it truly shows, and is not yet where it will be kept."""
     start, end = _instants((begin_s, selection.end_s), job.wall_offset_s, final=True)
-    done = {
-        "state": "ready",
-        "url": f"{place}/clip.{container}",
-        "thumbnail_url": f"{place}/thumbnail.jpg" if with_thumbnail else None,
+    what = {
         "container": container,
         "start": start,
         "end": end,
@@ -102,7 +99,19 @@ def ready(job: Job, selection: Selection, begin_s: float, size_bytes: int, *, wi
         "picture_rate_hz": selection.picture_rate_hz,
         "has_sound": selection.has_sound,
     }
-    return job.data.model_copy(update=done)
+    return job.data.model_copy(update=what)
+
+
+def ready(data: ClipData, files: Collection[str]) -> ClipData:
+    """The clip that is there, with the files it has, by their suffixes."""
+    place = _place(data)
+    done = {
+        "state": "ready",
+        "reason": None,
+        "url": f"{place}/clip.{data.container}",
+        "thumbnail_url": f"{place}/thumbnail.jpg" if "jpg" in files else None,
+    }
+    return data.model_copy(update=done)
 
 
 def _place(data: ClipData) -> str:

@@ -1,6 +1,6 @@
 """Decides which clips are to be cut, from what the event log says about moments.
 
-The log is read as any client reads it, from a cursor of its own. What was pending when the process ended has failed,
+The log is read as any client reads it, from a cursor of its own. What was not cut when the process ended has failed,
 and is told so at the next start: the packets were in memory only.
 """
 
@@ -37,8 +37,8 @@ class Planner:
         self._cursor = self._begun_at if known is None else known
 
     def left_behind(self) -> list[ClipRecord]:
-        """What has become of the clips that an earlier process did not finish, or did not tell of."""
-        return [_restarted(record) for record in self._store.clips.unfinished()]
+        """The clips that an earlier process did not finish, or did not tell of."""
+        return self._store.clips.unfinished()
 
     def next(self, waiting: int) -> tuple[list[Job], list[ClipRecord]] | None:
         """What the next page of the log asks for: clips to be cut, and those that will not even be tried.
@@ -88,7 +88,7 @@ class Planner:
         return None
 
 
-def _restarted(record: ClipRecord) -> ClipRecord:
+def restarted(record: ClipRecord) -> ClipRecord:
     """What a clip that an earlier process left behind has become."""
     if record.data.state != "pending":
         return record

@@ -20,7 +20,7 @@ _NO_PLACE: Final = frozenset(
         *("async_wrapper", "asyncwrapper", "asynclocal", "jupyter", "jlab"),
     }
 )
-"""What fsspec knows and clips cannot stay at: it is read only, or gone with the process, or stands for another place."""
+"""What fsspec knows and clips cannot stay at: read only, or gone with the process, or standing for another place."""
 _PACKAGES: Final = {"sftp": "paramiko", "ssh": "paramiko", "smb": "smbprotocol", "hdfs": "pyarrow"}
 """What fsspec's own file systems need."""
 _EXTRAS: Final = {"s3": "s3", "s3a": "s3"}
@@ -43,11 +43,15 @@ def local_path(folder: str) -> str:
 def check_address(folder: str, path: str) -> None:
     """Raises ConfigError, about the key at `path`, for an address that clips can never be kept at."""
     protocol = protocol_of(folder)
+    if "::" in folder:
+        raise ConfigError("must be one address, without '::'", path=path)
     if protocol is None:
         return
     known = sorted(set(_known()) - _NO_PLACE - set(_LOCAL))
-    if protocol in _NO_PLACE or "::" in folder:
-        raise ConfigError(f"clips cannot be kept at {protocol}://…; take a folder, or s3, gcs, abfs, sftp, …", path=path)
+    if protocol in _NO_PLACE:
+        raise ConfigError(
+            f"clips cannot be kept at {protocol}://…; take a folder, or s3, gcs, abfs, sftp, …", path=path
+        )
     if protocol not in known:
         raise ConfigError(f"nothing is known of {protocol}://…; {nearest(protocol, known)}", path=path)
     if not folder.partition("://")[2].strip("/"):

@@ -6,6 +6,7 @@ Nothing here is tried twice: that is for those who call. Every call ends in time
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,8 +16,8 @@ from typing import Any, Final, TypeVar
 from stream.clips.folder import KINDS, Kind, check_id
 from stream.clips.patience import Patience
 from stream.clips.protocols import OBJECT_STORES, protocol_of
-from stream.errors import NotFoundError, R2StreamError
-from stream.redact import HIDDEN, redact
+from stream.errors import NotFoundError, R2StreamError, TargetError
+from stream.redact import HIDDEN, redact, sounds_secret
 
 CALLS: Final = 6
 """At once; each has a connection of its own where a library cannot share one."""
@@ -24,19 +25,12 @@ TIMEOUT_S: Final = 30.0
 """For a call, less the time that the data takes."""
 SLOWEST_BYTES_PER_S: Final = 64_000
 """A connection that is slower has failed."""
+READ_S: Final = 10.0
+"""The same for one piece that somebody waits to see."""
+PAUSE_S: Final = 5.0
+"""After a read that was not answered, others are not even tried for so long: nobody waits in vain behind them."""
 _MAX_MESSAGE: Final = 200
 _T = TypeVar("_T")
-
-
-class TargetError(R2StreamError):
-    """The place where clips are kept did not do its part. `lasting`: trying again will not help, somebody must act."""
-
-    default_code = "clip_target"
-    retry_after_s = 5
-
-    def __init__(self, message: str, *, lasting: bool = False) -> None:
-        super().__init__(message)
-        self.lasting = lasting
 
 
 class RemoteFolder:
@@ -55,6 +49,7 @@ class RemoteFolder:
         self._lock = threading.Lock()
         self._readers: Counter[str] = Counter()
         self._leaving: set[str] = set()
+        self._silent_until_s = 0.0
 
     def upload(self, file: Path, clip_id: str, kind: Kind) -> None:
         """Copy a file there; it has its name only once all of it is there."""
@@ -108,11 +103,12 @@ class RemoteFolder:
         def remove(system: Any, root: str, timeout_s: float) -> None:
             for kind in KINDS:
                 name = _name(root, clip_id, kind)
-                if _run(system, "exists", name, timeout_s=timeout_s):
-                    _run(system, "rm_file", name, timeout_s=timeout_s)
+                with suppress(FileNotFoundError):
+                    # Object stores remove what is not there; others have their own way to say that it is not.
+                    if self._at_once or _run(system, "exists", name, timeout_s=timeout_s):
+                        _run(system, "rm_file", name, timeout_s=timeout_s)
 
-        with suppress(FileNotFoundError):
-            self._call(remove, self._timeout_s)
+        self._call(remove, self._timeout_s)
 
     def size_bytes(self, clip_id: str, kind: Kind) -> int:
         """How large a file is. Raises NotFoundError when it is not there."""
@@ -120,7 +116,7 @@ class RemoteFolder:
         def info(system: Any, root: str, timeout_s: float) -> int:
             return int(_run(system, "info", _name(root, clip_id, kind), timeout_s=timeout_s)["size"])
 
-        return self._read(info, clip_id, self._timeout_s)
+        return self._read(info, clip_id)
 
     def read(self, clip_id: str, kind: Kind, start: int, end: int) -> bytes:
         """The bytes `[start, end)` of a file. Raises NotFoundError when it is not there."""
@@ -129,7 +125,7 @@ class RemoteFolder:
             name = _name(root, clip_id, kind)
             return bytes(_run(system, "cat_file", name, start=start, end=end, timeout_s=timeout_s))
 
-        return self._read(cat, clip_id, self._timeout_s + (end - start) / SLOWEST_BYTES_PER_S)
+        return self._read(cat, clip_id)
 
     def close(self) -> None:
         """Take no more calls."""
@@ -141,11 +137,16 @@ class RemoteFolder:
             if not self._readers[clip_id]:
                 del self._readers[clip_id]
 
-    def _read(self, what: Callable[[Any, str, float], _T], clip_id: str, timeout_s: float) -> _T:
+    def _read(self, what: Callable[[Any, str, float], _T], clip_id: str) -> _T:
+        if time.monotonic() < self._silent_until_s:
+            raise TargetError(f"{self.shown} does not answer")
         try:
-            return self._call(what, timeout_s)
+            return self._call(what, min(READ_S, self._timeout_s))
         except FileNotFoundError:
             raise NotFoundError(f"somebody has removed the file of the clip '{clip_id}'", code="clip_removed") from None
+        except TargetError:
+            self._silent_until_s = time.monotonic() + PAUSE_S
+            raise
 
     def _call(self, what: Callable[[Any, str, float], _T], timeout_s: float) -> _T:
         """Raises TargetError; and FileNotFoundError, which each caller takes in its own way."""
@@ -193,7 +194,7 @@ class RemoteFolder:
     def _told(self, error: Exception) -> str:
         """An error in its own words, without what is secret in the options."""
         words = redact(" ".join(str(error).split()))
-        for secret in _texts(self._options):
+        for secret in _secrets(self._options):
             words = words.replace(secret, HIDDEN)
         return f"{type(error).__name__}: {words}"[:_MAX_MESSAGE] if words else type(error).__name__
 
@@ -238,8 +239,12 @@ def _run(system: Any, method: str, *arguments: object, timeout_s: float, **optio
     return sync(system.loop, getattr(system, f"_{method}"), *arguments, timeout=timeout_s, **options)
 
 
-def _texts(value: object) -> list[str]:
-    """Every text in the options that is long enough to be a secret."""
-    if isinstance(value, Mapping):
-        return [text for inner in value.values() for text in _texts(inner)]
-    return [value] if isinstance(value, str) and len(value) >= 4 else []
+def _secrets(options: Mapping[str, Any]) -> list[str]:
+    """The values of all options that sound like secrets."""
+    found: list[str] = []
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            found += _secrets(value)
+        elif isinstance(value, str) and value and sounds_secret(name):
+            found.append(value)
+    return found

@@ -1,4 +1,4 @@
-"""Brings files from the folder where they were made to the place where they are kept, and takes them away from there."""
+"""Brings files from the folder where they were made to the place where they are kept, and removes them there."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Final
 
 from stream.backoff import Backoff
 from stream.clips.folder import ClipFolder, Kind
-from stream.clips.remote import RemoteFolder, TargetError
+from stream.clips.remote import RemoteFolder
 from stream.clips.workers import Workers
-from stream.errors import R2StreamError
+from stream.errors import R2StreamError, TargetError
 from stream.metrics import Metrics
 
 UPLOADERS: Final = 4

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -18,11 +18,10 @@ from stream.clips.cutter import CutError, begins_s, cut
 from stream.clips.folder import ClipFolder
 from stream.clips.jobs import Job, failed, ready, removed, shown
 from stream.clips.packets import Selection
-from stream.clips.remote import TargetError
 from stream.clips.thumbnail import thumbnail
 from stream.clips.uploads import Uploads
 from stream.clips.workers import Workers
-from stream.errors import R2StreamError
+from stream.errors import R2StreamError, TargetError
 from stream.events import ClipData
 from stream.metrics import Metrics
 from stream.store import ClipRecord
@@ -48,6 +47,7 @@ class Workshop:
         self._made: deque[tuple[ClipRecord, bool]] = deque()
         """And whether that is the last that is heard of a clip which was begun."""
         self._begun = 0
+        self._stuck: set[str] = set()
         self._leaving: dict[str, tuple[ClipRecord, str]] = {}
         """Clips that are to be removed, why, until that is known to the store."""
         self._unread: list[str] = []
@@ -57,6 +57,11 @@ class Workshop:
     def busy(self) -> int:
         """How many clips are begun and not taken."""
         return self._begun
+
+    @property
+    def stuck(self) -> int:
+        """How many of them wait for a place that does not answer."""
+        return len(self._stuck)
 
     @property
     def has_room(self) -> bool:
@@ -72,19 +77,29 @@ class Workshop:
         self._begun += 1
         return True
 
-    def resume(self, record: ClipRecord) -> bool:
-        """Go on with a clip that an earlier process left; says whether its files are still there to be uploaded."""
-        if self._uploads is None or record.data.container not in self._folder.kinds(record.data.clip_id):
-            return False
-        self._begun += 1
-        self._keep(record.data, record.created_s)
-        return True
+    def take_over(self, records: Iterable[ClipRecord]) -> list[ClipRecord]:
+        """Go on with the clips of an earlier process whose files wait to be uploaded; returns the others.
 
-    def clear(self) -> None:
-        """Remove what no clip needs: parts of files, and files that wait for nothing. Comes after all `resume`."""
-        self._folder.clear_parts()
-        if self._uploads is not None and not self._begun:
-            self._folder.keep_only(())
+        What else it left behind, half written or for no clip, is removed.
+        """
+        others: list[ClipRecord] = []
+        resumed: list[ClipRecord] = []
+        for record in records:
+            (resumed if self._is_staged(record.data) else others).append(record)
+        try:
+            self._folder.clear_parts()
+            if self._uploads is not None:
+                self._folder.keep_only({record.data.clip_id for record in resumed})
+        except OSError as error:
+            _log.warning("the folder of clips cannot be tidied: %s", error)
+        for record in resumed:
+            self._begun += 1
+            self._keep(record.data, record.created_s)
+        return others
+
+    def _is_staged(self, data: ClipData) -> bool:
+        here = self._uploads is not None and data.state == "pending"
+        return here and data.container in self._folder.kinds(data.clip_id)
 
     def take(self) -> list[ClipRecord]:
         """What is new about clips since the last time."""
@@ -93,6 +108,10 @@ class Workshop:
             record, last = self._made.popleft()
             self._begun -= last
             taken.append(record)
+            if last:
+                self._stuck.discard(record.data.clip_id)
+            elif record.data.reason and record.data.state == "pending":
+                self._stuck.add(record.data.clip_id)
             if record.data.state == "removed":
                 self._leaving.pop(record.data.clip_id, None)
         self._remove_unread()
@@ -142,7 +161,7 @@ class Workshop:
         container = selection.tracks.container
         assert container is not None, "the cutter refuses what has none"
         self._folder.publish(part, self._folder.video(clip_id, container))
-        return shown(job, container, (begins_s(selection), selection.end_s), size_bytes)
+        return shown(job, selection, container, begins_s(selection), size_bytes)
 
     def _keep(self, data: ClipData, created_s: float) -> None:
         """The files of a clip are whole: bring them to where they stay."""

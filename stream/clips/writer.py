@@ -19,10 +19,11 @@ from typing import Final
 from stream.clips.clocks import Clocks
 from stream.clips.cutter import CutError, begins_s
 from stream.clips.folder import ClipFolder
-from stream.clips.jobs import SLACK_S, Job, removed
+from stream.clips.jobs import SLACK_S, Job
 from stream.clips.packets import Selection
-from stream.clips.planner import CAPACITY, Planner
+from stream.clips.planner import CAPACITY, Planner, restarted
 from stream.clips.rings import Rings
+from stream.clips.uploads import Uploads
 from stream.clips.workshop import Workshop, because
 from stream.events import clip_event
 from stream.metrics import Metrics
@@ -68,21 +69,25 @@ class ClipWriter:
         metrics: Metrics,
         rolls: Callable[[str], Rolls | None],
         clocks: Clocks | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
-        """`rolls` tells those of a query by name. Moments that are in the log already were cut by another process."""
+        """`rolls` tells those of a query by name. Moments that are in the log already were cut by another process.
+
+        Clips stay in `folder`, or go on from there by `uploads`.
+        """
         self._store = store
         self._rings = rings
-        self._folder = folder
         self._retention = retention
         self._metrics = metrics
         self._clocks = clocks or Clocks()
         self._planner = Planner(store, rolls, self._clocks)
-        self._work = _Worklist(results=deque(self._planner.left_behind()))
+        self._left_behind = self._planner.left_behind()
+        self._work = _Worklist()
         self._submitted: deque[Job] = deque()
         self._waiting = 0
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._workshop = Workshop(folder, metrics, self._wake.set)
+        self._workshop = Workshop(folder, metrics, self._wake.set, uploads)
         self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
 
     def start(self) -> None:
@@ -112,10 +117,7 @@ class ClipWriter:
         return True
 
     def _run(self) -> None:
-        try:
-            self._folder.clear_parts()
-        except OSError as error:
-            _log.warning("the folder of clips cannot be tidied: %s", error)
+        self._work.results += map(restarted, self._workshop.take_over(self._left_behind))
         stop_s: float | None = None
         while True:
             self._wake.clear()
@@ -132,7 +134,8 @@ class ClipWriter:
             else:
                 self._work.problem = None
             self._waiting = len(self._work.jobs) + self._workshop.busy
-            if stop_s is not None and (not self._waiting or self._clocks.monotonic_s() > stop_s):
+            left = self._waiting - self._workshop.stuck
+            if stop_s is not None and (not left or self._clocks.monotonic_s() > stop_s):
                 break
             self._wake.wait(POLL_S)
         self._workshop.stop(STOP_S)
@@ -150,8 +153,7 @@ class ClipWriter:
                 break
             if stopping or self._is_due(job):
                 self._begin(job)
-        for made in self._workshop.take():
-            self._work.results.append(ClipRecord(made.data, made.job.created_s, told=False))
+        self._work.results += self._workshop.take()
         self._tell()
         self._tidy()
 
@@ -165,7 +167,7 @@ class ClipWriter:
         try:
             begun = self._workshop.begin(job, self._selection(job))
         except Exception as error:
-            self._work.results.append(ClipRecord(because(job, error), job.created_s, told=False))
+            self._work.results.append(ClipRecord(because(job.data, error), job.created_s, told=False))
             begun = True
         if begun:
             self._work.jobs.remove(job)
@@ -189,10 +191,12 @@ class ClipWriter:
         while results:
             record = results[0]
             self._store.clips.save(record)
-            self._store.append([clip_event(record.data, time_s=self._clocks.wall_time_s())])
-            self._store.clips.save(ClipRecord(record.data, record.created_s, told=True))
-            self._metrics.clips.labels(record.data.state).inc()
-            self._work.tidy_at_s = float("-inf")
+            if record.data.state in ("ready", "failed") and not record.told:
+                self._store.append([clip_event(record.data, time_s=self._clocks.wall_time_s())])
+                self._store.clips.save(ClipRecord(record.data, record.created_s, told=True))
+                self._work.tidy_at_s = float("-inf")
+            if record.data.state != "pending":
+                self._metrics.clips.labels(record.data.state).inc()
             if record.data.state == "failed":
                 _log.warning("%s: no clip of %s: %s", record.data.stream, record.data.clip_id, record.data.reason)
             results.popleft()
@@ -203,13 +207,12 @@ class ClipWriter:
         if now_s < self._work.tidy_at_s:
             return
         self._work.tidy_at_s = now_s + TIDY_S
-        while (record := self._store.clips.oldest_ready()) is not None:
-            if self._store.clips.ready_bytes() > self._retention.max_bytes:
+        while (record := self._store.clips.oldest_ready(but=self._workshop.leaving)) is not None:
+            kept_bytes = self._store.clips.ready_bytes() - sum(self._workshop.leaving.values())
+            if kept_bytes > self._retention.max_bytes:
                 reason = "It was removed for newer clips; raise clips.max_bytes to keep more."
             elif self._clocks.wall_time_s() - record.created_s > self._retention.max_age_s:
                 reason = "It was removed for its age; raise clips.max_age to keep clips longer."
             else:
                 return
-            self._folder.remove(record.data.clip_id)
-            self._store.clips.save(ClipRecord(removed(record.data, reason), record.created_s, record.told))
-            self._metrics.clips.labels("removed").inc()
+            self._workshop.remove(record, reason)

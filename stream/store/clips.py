@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -94,9 +94,10 @@ class ClipShelf:
             # PostgreSQL's sum of whole numbers is a Decimal.
             return int(connection.scalar(select(func.sum(clips.c.bytes)).where(clips.c.state == "ready")) or 0)
 
-    def oldest_ready(self) -> ClipRecord | None:
-        """The oldest clip that has a file."""
-        rows = select(clips).where(clips.c.state == "ready").order_by(clips.c.created_at).limit(1)
+    def oldest_ready(self, but: Collection[str] = ()) -> ClipRecord | None:
+        """The oldest clip that has a file, apart from some."""
+        rows = select(clips).where(clips.c.state == "ready", clips.c.clip_id.not_in(but))
+        rows = rows.order_by(clips.c.created_at).limit(1)
         with self._database.reading() as connection:
             row = connection.execute(rows).one_or_none()
         return None if row is None else _record(row)

@@ -67,11 +67,36 @@ def test_clips_have_a_folder_and_bounds(tmp_path: Path) -> None:
     """Sizes and times with units; the folder is inside the data directory unless said otherwise."""
     text = "data_dir: /data\nclips: {max_bytes: 2GiB, max_age: 1h, memory_per_stream: 0}"
     settings = load_settings(write(tmp_path, text), {})
-    assert settings.clips == ClipSettings(None, 2 << 30, 3600.0, 0)
+    assert settings.clips == ClipSettings(max_bytes=2 << 30, max_age_s=3600.0, memory_per_stream=0)
     assert settings.clips_dir == Path("/data/clips")
     assert load_settings(write(tmp_path, "clips: {folder: /clips}"), {}).clips_dir == Path("/clips")
     with pytest.raises(ConfigError, match=r"clips\.max_bytes: must be a size such as 64MiB"):
         load_settings(write(tmp_path, "clips: {max_bytes: much}"), {})
+
+
+def test_clips_may_be_kept_elsewhere(tmp_path: Path) -> None:
+    """At an address of any protocol that holds files; what is secret about it shows nowhere."""
+    written = (
+        "data_dir: /data\nclips: {folder: 's3://bucket/live', options: {key: id, secret: hush, client_kwargs: {a: b}}}"
+    )
+    settings = load_settings(write(tmp_path, written), {})
+    assert settings.clips.address == "s3://bucket/live" and settings.clips_dir == Path("/data/clips-to-upload")
+    assert settings.clips.options == {"key": "id", "secret": "hush", "client_kwargs": {"a": "b"}}
+    assert "hush" not in repr(settings)
+    local = load_settings(write(tmp_path, "clips: {folder: 'file:///srv/clips'}"), {})
+    assert (local.clips.address, local.clips_dir) == (None, Path("/srv/clips"))
+    refused = {
+        "clips: {folder: 's4://bucket'}": "clips.folder: nothing is known of s4://…; did you mean 's3",
+        "clips: {folder: 'https://example.com/'}": "clips.folder: clips cannot be kept at https://…",
+        "clips: {folder: 'simplecache::s3://bucket'}": "clips.folder",
+        "clips: {folder: 's3://'}": "must say where, such as s3://bucket/prefix",
+        "clips: {options: {key: id}}": "clips.options: are for an address such as s3://…, and folder is none",
+        "clips: {folder: 's3://b', options: id}": "clips.options: must be a mapping",
+    }
+    for text, problem in refused.items():
+        with pytest.raises(ConfigError) as caught:
+            load_settings(write(tmp_path, text), {})
+        assert problem in str(caught.value)
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ BETWEEN_KEYS: Final = {
     ("webhook", "timeout"),
     ("mqtt", "timeout"),
     ("mqtt", "password"),
+    ("clips", "options"),
 }
 """Of these the schema cannot say all: they are bounded by another key, or are text that says a number."""
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+from uuid import uuid4
 
 import av
 import pytest
+import s3fs
 from av.video.frame import VideoFrame
 
 from stream.clips.ring import PacketRing
 from stream.sources.packets import VideoPacket
 from stream.sources.tapping import Tap
 from tests.media import FPS, Image, picture_code
+from tests.servers import S3_BUCKET, ServerProcess, s3_server
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,53 @@ def fill() -> FillFactory:
         return ring
 
     return run
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A place on a server that speaks S3."""
+
+    server: ServerProcess
+    prefix: str = ""
+
+    @property
+    def address(self) -> str:
+        return f"s3://{S3_BUCKET}/{self.prefix}".rstrip("/")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What leads there, and a secret."""
+        where = {"endpoint_url": f"http://127.0.0.1:{self.server.port}"}
+        return {"key": "id", "secret": "hush-hush", "client_kwargs": where}
+
+    def names(self) -> set[str]:
+        """The files in it."""
+        system = s3fs.S3FileSystem(**self.options, skip_instance_cache=True)
+        try:
+            return {name.rpartition("/")[2] for name in system.ls(self.address, detail=False)}
+        except FileNotFoundError:
+            return set()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[ServerProcess]:
+    """A server for all tests that do it no harm."""
+    server = s3_server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: ServerProcess) -> Bucket:
+    """An empty place of the test's own."""
+    return Bucket(s3, uuid4().hex)
+
+
+@pytest.fixture
+def own_bucket(start_server: Callable[[ServerProcess], ServerProcess]) -> Bucket:
+    """A bucket on a server that the test may treat as it likes."""
+    return Bucket(start_server(s3_server()))
 
 
 def rgb(frame: VideoFrame) -> Image:

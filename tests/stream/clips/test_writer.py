@@ -15,7 +15,9 @@ from stream.clips.clocks import Clocks
 from stream.clips.folder import ClipFolder
 from stream.clips.packets import EncodedPacket
 from stream.clips.planner import CAPACITY, GRACE_S, RESTARTED
+from stream.clips.remote import RemoteFolder
 from stream.clips.rings import Rings
+from stream.clips.uploads import Persistence, Uploads
 from stream.clips.writer import ClipWriter, Retention
 from stream.events import ClipEvent, ClipInfo, Instant, MomentEvent, rfc3339
 from stream.metrics import Metrics
@@ -43,11 +45,22 @@ class Desk:
     metrics: Metrics = field(default_factory=Metrics)
     now_s: float = 100.0
     rolls: Rolls | None = field(default_factory=lambda: Rolls(0.4, 0.4))
+    target: RemoteFolder | None = None
+    """Where clips go from the folder; None leaves them there."""
 
     def writer(self) -> ClipWriter:
         clocks = Clocks(lambda: EPOCH_S + self.now_s, lambda: self.now_s)
+        target, quick = self.target, Persistence(0.1, 0.2)
+        uploads = None if target is None else Uploads(self.folder, target, self.metrics, quick)
         return ClipWriter(
-            self.store, self.rings, self.folder, self.retention, self.metrics, lambda query: self.rolls, clocks
+            self.store,
+            self.rings,
+            self.folder,
+            self.retention,
+            self.metrics,
+            lambda query: self.rolls,
+            clocks,
+            uploads,
         )
 
     @contextmanager
