@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from stream.api import ApiOptions, ApiServer, QueryStatus, Readiness, StreamStatus, create_app
+from stream.api.crowd import Crowds
 from stream.api.protocol import ClipsStatus
 from stream.backtest import Backtest, BacktestReport
 from stream.clips.desk import ClipDesk
@@ -252,9 +253,11 @@ def served(default_server: tuple[MemoryService, ApiServer], store: Store, tmp_pa
     """A server with the options that are the default, and a service of the test's own behind it."""
     shared_service, server = default_server
     service = MemoryService(store, tmp_path / "clips")
-    server.app.state.service = service
+    state = server.app.state
+    shared_crowds = state.crowds
+    state.service, state.crowds = service, Crowds.of(service.store, service.metrics)
     yield Served(service, server)
-    server.app.state.service = shared_service
+    state.service, state.crowds = shared_service, shared_crowds
 
 
 @pytest.fixture

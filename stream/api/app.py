@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from stream.api.backtest_routes import router as backtest_router
 from stream.api.clip_routes import router as clip_router
 from stream.api.context import ApiOptions
+from stream.api.crowd import Crowds
 from stream.api.cut_routes import router as cut_router
 from stream.api.event_routes import router as event_router
 from stream.api.event_source import router as event_source_router
@@ -34,7 +35,7 @@ class _Api(FastAPI):
 
 
 def create_app(service: ServiceProtocol, options: ApiOptions | None = None) -> FastAPI:
-    """The API of `service`, to be run by `ApiServer` or any ASGI server.
+    """The API of `service`, to be run by `ApiServer`: the event stream needs its lines.
 
     There is no page that loads scripts from elsewhere: the document at `/openapi.json` is all the documentation it
     serves.
@@ -51,6 +52,7 @@ def create_app(service: ServiceProtocol, options: ApiOptions | None = None) -> F
     app.state.service = service
     app.state.options = options
     app.state.event_clients = set()
+    app.state.crowds = Crowds.of(service.store, service.metrics)
     install(app)
     routers = (
         resource_router,

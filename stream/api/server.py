@@ -8,79 +8,19 @@ import socket
 import threading
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
-from websockets.http11 import Request
 
-from stream.api.event_source import CUT
 from stream.api.following import EventClient
-from stream.api.websocket import HANG_UP
+from stream.api.lines import GOODBYE_TIMEOUT_S, HttpProtocol, WebSocketProtocol
 from stream.errors import R2StreamError
 
 PING_INTERVAL_S: Final = 20.0
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 START_TIMEOUT_S: Final = 10.0
-GOODBYE_TIMEOUT_S: Final = 2.0
-"""How long clients have to take their goodbye when the server stops, and slow ones to take what is left."""
-
 _log = logging.getLogger(__name__)
-
-
-class _HttpProtocol(H11Protocol):
-    """uvicorn's HTTP, with which an answer that the client does not take could otherwise not be given up."""
-
-    def handle_events(self) -> None:
-        super().handle_events()
-        # The request's task was made just now and has not begun.
-        if self.scope is not None:
-            extensions: dict[str, Any] = self.scope.setdefault("extensions", {})
-            extensions[CUT] = self.transport.abort
-
-
-class _WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's websocket, which otherwise waits for ever to close on a client that has stopped reading."""
-
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if self.handshake_initiated and not self.handshake_complete:
-            extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[HANG_UP] = self._hang_up
-
-    def handle_ping(self) -> None:
-        if self.writable.is_set():
-            super().handle_ping()
-        else:
-            # Whoever pings without reading would otherwise fill the write buffer with answers.
-            self.conn.data_to_send()
-
-    def keepalive_timeout(self) -> None:
-        super().keepalive_timeout()
-        self._abort_soon()
-
-    def _hang_up(self, code: int, reason: str) -> None:
-        """Put the close frame behind what is still on its way, and cut the line if it does not get through soon."""
-        self.stop_keepalive()
-        if not self.close_sent and not self.transport.is_closing():
-            try:
-                self.conn.send_close(code, reason)
-            except InvalidState:
-                self.transport.abort()
-                return
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_sent = True
-            if self.read_paused:
-                self.read_paused = False
-                self.transport.resume_reading()
-        self._abort_soon()
-
-    def _abort_soon(self) -> None:
-        if self.close_timer is None:
-            self.close_timer = self.loop.call_later(GOODBYE_TIMEOUT_S, self.transport.abort)
 
 
 class _Server(uvicorn.Server):
@@ -117,12 +57,12 @@ class ApiServer:
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
-            http=_HttpProtocol,
-            ws=_WebSocketProtocol,
+            http=HttpProtocol,
+            ws=WebSocketProtocol,
             ws_max_size=MAX_MESSAGE_BYTES,
             ws_ping_interval=PING_INTERVAL_S,
             ws_ping_timeout=PING_INTERVAL_S,
-            ws_per_message_deflate=False,
+            ws_per_message_deflate=False,  # all clients are sent the same bytes
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -142,6 +82,11 @@ class ApiServer:
     def connections(self) -> int:
         """Connections open now, of either kind."""
         return len(self._server.server_state.connections)
+
+    def waiting_bytes(self) -> int:
+        """What waits to be sent to the client for whom most does; what the system has taken already is not known."""
+        connections = list(self._server.server_state.connections)
+        return max((connection.transport.get_write_buffer_size() for connection in connections), default=0)
 
     @property
     def alive(self) -> bool:
@@ -182,7 +127,8 @@ class ApiServer:
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns off Nagle's delay (up to 40 ms between two small messages) only where the protocol is given.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

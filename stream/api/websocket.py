@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, NoReturn
 
@@ -16,24 +16,20 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from stream.api.bodies import Subscribe
 from stream.api.context import ApiOptions
+from stream.api.crowd import IDLE_S, Crowd, Place
+from stream.api.encoding import websocket_message
 from stream.api.event_routes import check_cursor
-from stream.api.following import EventClient, Place, confirmation, count_sent, read_on
+from stream.api.following import Cut, EventClient, Follower, TooSlow, confirmation
+from stream.api.line import LINE, Line
 from stream.api.problems import user_problem, validation_problem
 from stream.api.protocol import ServiceProtocol
 from stream.errors import R2StreamError
-from stream.store import Page, Waiter
 
 GOING_AWAY: Final = 1001
 MALFORMED: Final = 4400
 TOO_SLOW: Final = 4408
 CURSOR_AHEAD: Final = 4410
 INTERNAL: Final = 1011
-
-IDLE_S: Final = 30.0
-"""The sender looks again after this long even when nothing woke it."""
-
-HANG_UP: Final = "r2stream.hang_up"
-"""Extension of the ASGI scope, `(code, reason) -> None`: close at once, though the client takes nothing."""
 
 router = APIRouter()
 _log = logging.getLogger(__name__)
@@ -52,11 +48,12 @@ class _Goodbye(Exception):
 class EventSocket:
     """One websocket client: one task listens, one sends."""
 
-    def __init__(self, websocket: WebSocket, service: ServiceProtocol, options: ApiOptions, waiter: Waiter) -> None:
+    def __init__(self, websocket: WebSocket, service: ServiceProtocol, options: ApiOptions, crowd: Crowd) -> None:
         self._websocket = websocket
         self._service = service
         self._options = options
-        self._waiter = waiter
+        self._line: Line = websocket.scope["extensions"][LINE]
+        self._follower = Follower(service, crowd, self._line, options.slow_client_s)
         # One subscription at most waits to be answered; until it is, nothing more is read from the client.
         self._asked: Subscribe | None = None
         self._answered = asyncio.Event()
@@ -66,7 +63,7 @@ class EventSocket:
     def leave(self) -> None:
         """Ask the client, politely, to come back later: the server stops."""
         self._leaving = _Goodbye(GOING_AWAY, "the server stops; reconnect with your cursor")
-        self._waiter.wake()
+        self._follower.stir()
 
     async def run(self) -> None:
         """Talk until either side ends it."""
@@ -94,78 +91,53 @@ class EventSocket:
                 problem = validation_problem(error.errors(include_url=False, include_input=False))
                 raise _Goodbye(MALFORMED, "malformed message", problem) from None
             self._answered.clear()
-            self._waiter.wake()
+            self._follower.stir()
             await self._answered.wait()
 
     async def _send_events(self) -> NoReturn:
-        place = await self._first_subscription()
-        while True:
-            page = await self._read(place)
-            place = await self._send_page(place, page)
-            if self._asked is not None:
-                place = await self._answer(self._asked, place.cursor)
-            elif place.cursor >= self._service.store.latest_cursor() and self._leaving is None:
-                await self._waiter.wait(place.cursor, IDLE_S)
-            self._check_leaving()
+        try:
+            await self._first_subscription()
+            while True:
+                await self._follower.step(IDLE_S)
+                if self._asked is not None:
+                    await self._answer(self._asked, self._follower.cursor)
+                self._check_leaving()
+        except R2StreamError as error:
+            raise _Goodbye(INTERNAL, "the event log cannot be read", user_problem(error)) from error
+        except TooSlow:
+            self._service.metrics.deliveries.labels("ws", "slow").inc()
+            raise _Goodbye(TOO_SLOW, "too slow; reconnect with your cursor") from None
+        except Cut:
+            # The server has closed the connection by itself (no pong, a message too large) and not yet said so.
+            raise WebSocketDisconnect(1006) from None
 
-    async def _first_subscription(self) -> Place:
+    async def _first_subscription(self) -> None:
         deadline_s = time.monotonic() + self._options.subscribe_s
         while self._asked is None:
             remaining_s = deadline_s - time.monotonic()
             if remaining_s <= 0:
                 raise _Goodbye(TOO_SLOW, "nothing was subscribed in time")
-            await self._waiter.wait(self._service.store.latest_cursor(), remaining_s)
+            await self._follower.rest(remaining_s)
             self._check_leaving()
-        return await self._answer(self._asked, None)
+        await self._answer(self._asked, None)
 
-    async def _answer(self, asked: Subscribe, current: int | None) -> Place:
+    async def _answer(self, asked: Subscribe, current: int | None) -> None:
         """Confirm a subscription. Without a cursor it goes on from where this connection is, at first from now on."""
         latest = self._service.store.latest_cursor()
         after = asked.after if asked.after is not None else latest if current is None else current
         ahead = check_cursor(after, latest)
         if ahead is not None:
             raise _Goodbye(CURSOR_AHEAD, "cursor of another log", ahead)
-        place = Place(asked.streams, asked.queries, after, latest)
-        try:
-            told = await asyncio.to_thread(confirmation, self._service, place)
-        except R2StreamError as error:
-            raise _Goodbye(INTERNAL, "the event log cannot be read", user_problem(error)) from error
-        await self._send(json.dumps({"op": "subscribed", **told}))
+        place = Place.of(asked.streams, asked.queries, after)
+        told = await asyncio.to_thread(confirmation, self._service, place, latest)
+        await self._follower.write(websocket_message(json.dumps({"op": "subscribed", **told})))
+        self._follower.begin(place, latest)
         self._asked = None
         self._answered.set()
-        return place
-
-    async def _read(self, place: Place) -> Page:
-        try:
-            return await read_on(self._service, place)
-        except R2StreamError as error:
-            raise _Goodbye(INTERNAL, "the event log cannot be read", user_problem(error)) from error
-
-    async def _send_page(self, place: Place, page: Page) -> Place:
-        for event in page.events:
-            cursor = event.cursor or 0
-            await self._send(event.to_json())
-            count_sent(self._service, "ws", event, place)
-            place = place.at(cursor)
-            if self._asked is not None or self._leaving is not None:
-                return place
-        return place.at(page.next)
-
-    async def _send(self, text: str) -> None:
-        try:
-            async with asyncio.timeout(self._options.slow_client_s):
-                await self._websocket.send_text(text)
-        except TimeoutError:
-            self._service.metrics.deliveries.labels("ws", "slow").inc()
-            raise _Goodbye(TOO_SLOW, "too slow; reconnect with your cursor") from None
-        except RuntimeError as error:
-            # The server has closed the connection by itself (no pong, a message too large) and not yet said so.
-            raise WebSocketDisconnect(1006) from error
 
     async def _say(self, goodbye: _Goodbye) -> None:
-        hang_up: Callable[[int, str], None] | None = self._websocket.scope.get("extensions", {}).get(HANG_UP)
-        if goodbye.code == TOO_SLOW and hang_up is not None:
-            hang_up(goodbye.code, goodbye.reason)
+        if goodbye.code == TOO_SLOW:
+            self._line.hang_up(goodbye.code, goodbye.reason)
             return
         with suppress(TimeoutError, WebSocketDisconnect):
             async with asyncio.timeout(self._options.slow_client_s):
@@ -185,8 +157,8 @@ async def events_ws(websocket: WebSocket) -> None:
     service: ServiceProtocol = state.service
     clients: set[EventClient] = state.event_clients
     await websocket.accept()
-    with service.store.subscribe() as waiter, service.metrics.ws_clients.track_inprogress():
-        socket = EventSocket(websocket, service, state.options, waiter)
+    with service.metrics.ws_clients.track_inprogress():
+        socket = EventSocket(websocket, service, state.options, state.crowds.websocket)
         clients.add(socket)
         try:
             await socket.run()

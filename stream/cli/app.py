@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from stream.cli import commands, definition_commands, remote_commands
+from stream.cli import bench_commands, commands, definition_commands, remote_commands
 from stream.cli.problems import explain
 from stream.redact import redacted_trace
 
@@ -43,10 +43,11 @@ def build_app() -> typer.Typer:
         app.command(name)(command)
     for name, (help_text, group) in _GROUPS.items():
         app.add_typer(_subcommands(help_text, group), name=name)
-    sinks = _subcommands(None, {"dead-letters": remote_commands.dead_letters, "redeliver": remote_commands.redeliver})
-    sinks.callback(invoke_without_command=True)(remote_commands.sinks)
-    sinks.info.no_args_is_help = False
-    app.add_typer(sinks, name="sinks")
+    for name, (alone, group) in _COMMANDS_WITH_MORE.items():
+        more = _subcommands(None, group)
+        more.callback(invoke_without_command=True)(alone)
+        more.info.no_args_is_help = False
+        app.add_typer(more, name=name)
     return app
 
 
@@ -58,7 +59,6 @@ _COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "clip": remote_commands.clip,
     "cuts": remote_commands.cuts,
     "doctor": commands.doctor,
-    "bench": commands.bench,
 }
 _GROUPS: Final[Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]]] = {
     "events": ("What a running service has seen.", {"tail": remote_commands.events_tail}),
@@ -85,6 +85,14 @@ _GROUPS: Final[Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]]] = {
     "train": ("Make the models that are shipped.", {"demo": commands.train_demo}),
     "evaluate": ("Measure them.", {"demo": commands.evaluate_demo}),
 }
+_COMMANDS_WITH_MORE: Final[Mapping[str, tuple[Callable[..., None], Mapping[str, Callable[..., None]]]]] = {
+    "sinks": (
+        remote_commands.sinks,
+        {"dead-letters": remote_commands.dead_letters, "redeliver": remote_commands.redeliver},
+    ),
+    "bench": (bench_commands.bench, {"delivery": bench_commands.bench_delivery}),
+}
+"""Commands that do something by themselves, and have others under their name."""
 
 
 def _subcommands(help_text: str | None, subcommands: Mapping[str, Callable[..., None]]) -> typer.Typer:

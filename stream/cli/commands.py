@@ -158,17 +158,6 @@ def config_schema() -> None:
     print_schema()
 
 
-def bench(
-    device: Annotated[str, typer.Option(help="Where to measure: cpu, cuda, …")] = "cpu",
-    bfloat16: Annotated[bool, typer.Option("--bfloat16", help="In bfloat16 instead of float32.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
-) -> None:
-    """Measure the model here: rerun and incremental, at 1, 10 and 100 queries, and the bare CLIP encoder."""
-    from stream.cli.measuring import bench as run
-
-    run(as_json=as_json, bfloat16=bfloat16, device=device)
-
-
 def train_demo(
     out: Annotated[Path, typer.Option(help="Folder for the model, its curve and what is needed to go on.")] = Path(
         "runs/demo"

@@ -1,7 +1,8 @@
-"""Commands about the models: training, evaluating and measuring them. All of it lives in the packages that do it."""
+"""Commands that measure, and those about the models. All of it lives in the packages that do it."""
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,27 @@ def bench(*, as_json: bool, bfloat16: bool, device: str) -> None:
         reason = str(error).partition("\n")[0]
         raise CommandError(f"PyTorch cannot use the device {device!r} ({reason}); try --device cpu") from error
     print_bench(BenchSettings(dtype=torch.bfloat16 if bfloat16 else torch.float32, device=device), as_json=as_json)
+
+
+def bench_delivery(clients: int, rate_hz: float, seconds: float, rounds: int, *, as_json: bool) -> None:
+    """Measure how events reach websocket clients, and print it. Raises R2StreamError when it cannot be measured."""
+    from stream.bench.delivery import Load, allow_files, measure_bare, measure_service, print_results
+    from stream.cli.embedded import running
+    from stream.settings import ClipSettings, ServerSettings, Settings
+
+    load, results = Load(clients, rate_hz, seconds), []
+    allow_files(2 * clients)
+    with tempfile.TemporaryDirectory(prefix="r2stream-") as folder, Console(stderr=True).status("starting …") as status:
+        settings = Settings(
+            data_dir=Path(folder), server=ServerSettings(port=0), clips=ClipSettings(memory_per_stream=0)
+        )
+        with running(settings) as server:
+            for number in range(1, rounds + 1):
+                status.update(f"measuring, round {number} of {rounds}: the service …")
+                results.append(measure_service(load, server.app.state.service.store, server.port))
+                status.update(f"measuring, round {number} of {rounds}: the bare broadcast …")
+                results.append(measure_bare(load))
+    print_results(results, as_json=as_json)
 
 
 def train(folder: Path, *, seed: int | None, clip_steps: int | None, r2_steps: int | None) -> None:

@@ -41,6 +41,15 @@ def test_the_port_is_free_after_stopping(serve: ServeFactory) -> None:
         assert httpx.get(f"{second.url}/healthz", trust_env=False).status_code == 200
 
 
+def test_small_messages_are_not_held_back(served: Served) -> None:
+    """Nagle's algorithm would keep the second of two events until the first is acknowledged: up to 40 ms."""
+    with httpx.Client(base_url=served.url, trust_env=False) as client:
+        client.get("/healthz")
+        (connection,) = served.server._server.server_state.connections
+        line = connection.transport.get_extra_info("socket")
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
 def test_stopping_twice_is_stopping(serve: ServeFactory) -> None:
     """stop is safe to repeat, and the thread is gone."""
     before = threading.active_count()

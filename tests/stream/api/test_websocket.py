@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from stream.api.line import BUFFER_BYTES
+from stream.api.lines import GOODBYE_TIMEOUT_S
 from stream.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -162,7 +165,8 @@ async def test_a_client_that_comes_too_late_is_told(
         store.append([moment("ended")])
     with serve(store=store) as served:
         for after, missed in ((3, True), (19, False)):
-            async with talk(served.url) as socket:
+            # A client that has stopped taking messages says goodbye for ever so long.
+            async with talk(served.url, max_queue=None) as socket:
                 assert (await socket.subscribe(after=after))["missed"] is missed
     store.close()
 
@@ -274,6 +278,34 @@ async def test_one_client_that_never_reads_slows_nobody(
         await asyncio.to_thread(until, lambda: clients(impatient) == 19)
         assert registry.get_sample_value("r2stream_deliveries_total", {"sink": "ws", "result": "slow"}) == 1
         deaf.close()
+
+
+async def test_a_client_that_stops_reading_costs_little_and_loses_nothing(
+    impatient: Served, talk: Any, moment: MomentFactory, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    """Of live events, no more than two buffers and one event wait for it, however many come; it is cut off within the
+    stated time, while another client has each at once; and from its cursor it gets them all.
+    """
+    async with talk(impatient.url) as socket:
+        await socket.subscribe()
+        deaf = await asyncio.to_thread(DeafClient, impatient.url, {})
+        await asyncio.to_thread(until, lambda: clients(impatient) == 2)
+        await asyncio.sleep(0.1)  # let it be among those who are up to date
+        heard, most_bytes, full_s = 0, 0, 0.0
+        while impatient.server.connections() == 2:
+            # A megabyte at a time, until the system's own buffers are full and long after.
+            await asyncio.to_thread(impatient.append, *(moment(text="x" * 20_000) for _ in range(50)))
+            heard += len(await socket.hear_cursors(50))
+            waiting = impatient.server.waiting_bytes()
+            most_bytes = max(most_bytes, waiting)
+            full_s = full_s or (time.monotonic() if waiting >= BUFFER_BYTES else 0.0)
+        closed_s = time.monotonic()
+        assert BUFFER_BYTES <= most_bytes <= 2 * BUFFER_BYTES + 30_000
+        assert closed_s - full_s < 0.3 + GOODBYE_TIMEOUT_S + 2.0
+        deaf.close()
+    async with talk(impatient.url) as socket:
+        await socket.subscribe(after=0)
+        assert await socket.hear_cursors(heard) == list(range(1, heard + 1))
 
 
 async def test_a_slow_client_is_told_so_and_can_resume(impatient: Served, talk: Any, moment: MomentFactory) -> None:
