@@ -5,11 +5,9 @@ from .client import Client
 from .cuts import Cut, CutOptions, EdlOptions
 from .errors import ClientError
 from .event_stream import EventStream
+from .events import DeadLetter, Event, EventPage
 from .messages import (
     Clip,
-    DeadLetter,
-    Event,
-    EventPage,
     Instant,
     Moment,
     QueryChanges,
@@ -22,6 +20,7 @@ from .messages import (
     StreamOptions,
     Threshold,
 )
+from .reels import Reel, ReelChapter, ReelOptions
 
 __all__ = [
     "Backtest",
@@ -44,6 +43,9 @@ __all__ = [
     "QueryChanges",
     "QueryInfo",
     "QueryOptions",
+    "Reel",
+    "ReelChapter",
+    "ReelOptions",
     "Rolls",
     "SinkInfo",
     "StreamChanges",

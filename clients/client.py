@@ -16,12 +16,10 @@ from .backoff import Backoff
 from .backtest import Backtest, Wording, parse_backtest
 from .cuts import Cut, CutOptions, EdlOptions, cut_params, parse_cuts
 from .errors import ClientError
-from .event_stream import EventStream, Wanted, as_names
+from .event_stream import EventStream, Wanted
+from .events import DeadLetter, Event, EventPage, parse_dead_letter, parse_event, parse_page
 from .messages import (
     Clip,
-    DeadLetter,
-    Event,
-    EventPage,
     QueryChanges,
     QueryInfo,
     QueryOptions,
@@ -29,14 +27,13 @@ from .messages import (
     StreamChanges,
     StreamInfo,
     StreamOptions,
+    as_names,
     parse_clip,
-    parse_dead_letter,
-    parse_event,
-    parse_page,
     parse_query,
     parse_sink,
     parse_stream,
 )
+from .reels import Reel, ReelOptions, parse_reel, reel_body
 from .server import Server
 
 REQUEST_TIMEOUT_S: Final = 10.0
@@ -187,6 +184,28 @@ class Client:
         """The same as a table for spreadsheets, or as an edit decision list (CMX 3600) for editing suites."""
         body = await self._server.read("/v1/cuts", {**cut_params(options), "format": kind})
         return body.decode()
+
+    async def add_reel(self, **options: Unpack[ReelOptions]) -> Reel:
+        """Have the best moments of a day, or of any time, made into one video file."""
+        return parse_reel(await self._server.call("POST", "/v1/reels", reel_body(options)))
+
+    async def reels(self, limit: int = 100) -> tuple[Reel, ...]:
+        """The newest reels and how they are doing."""
+        answer = await self._server.call("GET", "/v1/reels", params={"limit": limit})
+        return tuple(parse_reel(body) for body in answer["reels"])
+
+    async def reel(self, reel_id: str) -> Reel:
+        """One reel and how it is doing."""
+        return parse_reel(await self._server.call("GET", _path("reels", reel_id)))
+
+    async def save_reel(self, reel_id: str, path: Path | str) -> int:
+        """Write the file of a reel to `path`, whole or not at all; how many bytes it has."""
+        url = (await self.reel(reel_id)).url or f"{_path('reels', reel_id)}/reel.mp4"
+        return await self._server.save(url, Path(path))
+
+    async def remove_reel(self, reel_id: str) -> None:
+        """Remove a reel's file, or let it not be made."""
+        await self._server.call("DELETE", _path("reels", reel_id))
 
     async def event_page(
         self,

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
-from .event_stream import as_names
-from .messages import Clip, Instant, Json, _get, _parse_instant, parse_clip
+from .messages import Clip, Instant, Json, _get, _parse_instant, as_names, parse_clip
 
 
 class CutOptions(TypedDict, total=False):

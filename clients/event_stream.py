@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,7 +17,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from .backoff import Backoff
 from .errors import ClientError, problem_error
-from .messages import Event, Json, parse_event
+from .events import Event, parse_event
+from .messages import Json
 
 _log = logging.getLogger("clients.events")
 
@@ -36,13 +37,6 @@ class Wanted:
 
     streams: tuple[str, ...] | None
     queries: tuple[str, ...] | None
-
-
-def as_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    """A list of names; a bare string is refused, for it would be taken letter by letter."""
-    if isinstance(names, str):
-        raise ClientError("invalid", f"Names are given as a list: [{names!r}] rather than {names!r}.")
-    return None if names is None else tuple(names)
 
 
 class _TryAgain(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypedDict, TypeVar
@@ -120,40 +120,6 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Event:
-    """One message of the log. `cursor` says where to go on from; `kind` is for example `moment.started`."""
-
-    cursor: int
-    id: str
-    kind: str
-    time: datetime
-    stream: str
-    moment: Moment | None
-    clip: Clip | None
-    """What a `clip.ready` or `clip.failed` is about."""
-    raw: Json = field(repr=False, compare=False)
-
-    @property
-    def data(self) -> Json:
-        """The event's data as it was sent."""
-        data: Json = self.raw["data"]
-        return data
-
-
-@dataclass(frozen=True)
-class EventPage:
-    """Some events of the log."""
-
-    events: tuple[Event, ...]
-    next: int
-    """Cursor after which the next page begins; there is none yet when it equals `latest`."""
-    latest: int
-    """Cursor of the newest event."""
-    missed: bool
-    """Events after the cursor that was asked for had been removed by retention."""
-
-
-@dataclass(frozen=True)
 class StreamInfo:
     """One stream and how it is doing; `reason` says what is wrong when it is not online."""
 
@@ -201,42 +167,11 @@ class SinkInfo:
     raw: Json = field(repr=False, compare=False)
 
 
-@dataclass(frozen=True)
-class DeadLetter:
-    """An event that a sink gave up."""
-
-    id: int
-    event: Event
-    reason: str
-    tries: int
-    failed_at: datetime
-    raw: Json = field(repr=False, compare=False)
-
-
-def parse_event(body: Json) -> Event:
-    """The event in a CloudEvents body. Raises `ClientError("protocol")` when it is none."""
-    kind = _get(body, "type", str).removeprefix("r2stream.")
-    data = _get(body, "data", dict)
-    return Event(
-        cursor=_get(body, "cursor", int),
-        id=_get(body, "id", str),
-        kind=kind,
-        time=_time(_get(body, "time", str)),
-        stream=_get(body, "source", str).removeprefix("/streams/"),
-        moment=_parse_moment(data) if kind.startswith("moment.") else None,
-        clip=parse_clip(data) if kind.startswith("clip.") else None,
-        raw=body,
-    )
-
-
-def parse_page(body: Json) -> EventPage:
-    """One page of the log."""
-    return EventPage(
-        events=tuple(parse_event(event) for event in _get(body, "events", list)),
-        next=_get(body, "next", int),
-        latest=_get(body, "latest", int),
-        missed=_get(body, "missed", bool),
-    )
+def as_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """A list of names; a bare string is refused, for it would be taken letter by letter."""
+    if isinstance(names, str):
+        raise ClientError("invalid", f"Names are given as a list: [{names!r}] rather than {names!r}.")
+    return None if names is None else tuple(names)
 
 
 def parse_stream(body: Json) -> StreamInfo:
@@ -300,18 +235,6 @@ def parse_sink(body: Json) -> SinkInfo:
         lag=_get(body, "lag", int),
         last_delivery=None if last_delivery is None else _time(last_delivery),
         dead_letters=_get(body, "dead_letters", int),
-        raw=body,
-    )
-
-
-def parse_dead_letter(body: Json) -> DeadLetter:
-    """One event that a sink gave up."""
-    return DeadLetter(
-        id=_get(body, "id", int),
-        event=parse_event(_get(body, "event", dict)),
-        reason=_get(body, "reason", str),
-        tries=_get(body, "tries", int),
-        failed_at=_time(_get(body, "failed_at", str)),
         raw=body,
     )
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter
 
 from stream.lifecycle import EndReason, EventKind, State
 from stream.moment_update import MomentUpdate
@@ -22,6 +22,7 @@ MomentEventType = Literal[
     "r2stream.moment.started", "r2stream.moment.updated", "r2stream.moment.ended", "r2stream.moment.retracted"
 ]
 ClipEventType = Literal["r2stream.clip.ready", "r2stream.clip.failed"]
+ReelEventType = Literal["r2stream.reel.ready", "r2stream.reel.failed"]
 StreamEventType = Literal["r2stream.stream.online", "r2stream.stream.offline", "r2stream.stream.stalled"]
 
 
@@ -103,6 +104,71 @@ class ClipData(_Body):
     has_sound: bool | None = None
 
 
+ReelState = Literal["pending", "ready", "failed", "removed"]
+CutOrder = Literal["time", "score"]
+
+
+class ReelWish(_Body):
+    """What a reel is to show: the best moments of some time."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    since: str | None = Field(default=None, validation_alias=AliasChoices("from", "since"), serialization_alias="from")
+    """RFC 3339; moments that begin then or later."""
+    until: str | None = Field(default=None, validation_alias=AliasChoices("to", "until"), serialization_alias="to")
+    """Moments that begin before."""
+    timezone: str = "UTC"
+    """In which chapters tell times of day."""
+    streams: tuple[str, ...] | None = None
+    """None: every stream, or every query."""
+    queries: tuple[str, ...] | None = None
+    min_score: Score = 0.0
+    best: int
+    """At most so many moments."""
+    max_length: float | None = None
+    """At most so many seconds."""
+    order: CutOrder = "time"
+
+
+class ReelChapter(_Body):
+    """Where a moment is in a reel."""
+
+    start_s: float
+    moment_id: str
+    stream: str
+    query: str
+    text: str
+    score: Score
+    time: str | None
+    """When the moment began."""
+
+
+class LeftOut(_Body):
+    """A moment that was chosen and is not in the reel."""
+
+    moment_id: str
+    reason: str
+
+
+class ReelData(_Body):
+    """A reel: one video file of the best moments of some time, joined from their clips."""
+
+    reel_id: str
+    state: ReelState
+    reason: str | None = None
+    """Why there is no file; None when there is one, or will be."""
+    url: str | None = None
+    container: Literal["mp4", "webm"] | None = None
+    length_s: float | None = None
+    bytes: int | None = None
+    progress: float | None = None
+    """From 0 to 1, while it is pending."""
+    wish: ReelWish
+    chapters: tuple[ReelChapter, ...] = ()
+    """The moments that it shows, in its order."""
+    left_out: tuple[LeftOut, ...] = ()
+
+
 class StreamData(_Body):
     """A stream's new state."""
 
@@ -148,6 +214,13 @@ class ClipEvent(_Envelope):
     data: ClipData
 
 
+class ReelEvent(_Envelope):
+    """A reel is complete, or will never be. It is about no stream and no query alone."""
+
+    type: ReelEventType
+    data: ReelData
+
+
 class StreamEvent(_Envelope):
     """A stream's state changed."""
 
@@ -155,7 +228,7 @@ class StreamEvent(_Envelope):
     data: StreamData
 
 
-Event = MomentEvent | ClipEvent | StreamEvent
+Event = MomentEvent | ClipEvent | ReelEvent | StreamEvent
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
@@ -239,6 +312,27 @@ def clip_event(data: ClipData, *, time_s: float) -> ClipEvent:
         time=rfc3339(time_s),
         data=data,
     )
+
+
+def reel_event(data: ReelData, *, time_s: float) -> ReelEvent:
+    """The event for a reel that is `ready` or has `failed`, at Unix time `time_s`. A reel has one such event."""
+    return ReelEvent(
+        id=f"reel-{data.reel_id}"[:64],
+        source=f"/reels/{data.reel_id}",
+        type="r2stream.reel.ready" if data.state == "ready" else "r2stream.reel.failed",
+        time=rfc3339(time_s),
+        data=data,
+    )
+
+
+def stream_of(event: Event) -> str | None:
+    """The stream that an event is about."""
+    return None if isinstance(event, ReelEvent) else event.data.stream
+
+
+def query_of(event: Event) -> str | None:
+    """The query that an event is about."""
+    return event.data.query if isinstance(event, MomentEvent | ClipEvent) else None
 
 
 def stream_event(

@@ -69,6 +69,7 @@ class Metrics:
             "clip_transfers_total", "Clips moved to or removed from where they are kept, by result.", "what", "result"
         )
         self.clip_staging_bytes = gauge("clip_staging_bytes", "Files of clips that wait to be uploaded.")
+        self.reels = counter("reels_total", "Reels by what became of them.", "result")
         self.deliveries = counter("deliveries_total", "Events handed to a sink, by result.", "sink", "result")
         self.delivery_queue = gauge("delivery_queue", "Events of the log that the sink has not come to yet.", "sink")
         self.ws_clients = gauge("ws_clients", "Websocket clients connected now.")

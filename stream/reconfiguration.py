@@ -22,7 +22,7 @@ Unusable = MutableMapping[tuple[Literal["stream", "query"], str], str]
 D = TypeVar("D", bound=Defined)
 
 _FIXED: Final = (
-    *("model", "device", "data_dir", "database", "retention", "clips", "sinks"),
+    *("model", "device", "data_dir", "database", "retention", "clips", "sinks", "reels"),
     *("server.host", "server.port", "server.token"),
 )
 """Settings that are only read at the start."""

@@ -15,22 +15,26 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from stream.api.protocol import Clips, QueryStatus, Readiness, StreamStatus
+from stream.api.protocol import Clips, QueryStatus, Readiness, Reels, StreamStatus
 from stream.backtest import BacktestReport
 from stream.clips.clocks import Clocks
 from stream.clips.desk import ClipDesk
 from stream.clips.folder import ClipFolder
 from stream.clips.protocols import check_installed
 from stream.clips.remote import RemoteFolder
+from stream.clips.retention import Retention
 from stream.clips.rings import Rings
 from stream.clips.uploads import Uploads
-from stream.clips.writer import ClipWriter, Retention
+from stream.clips.writer import ClipWriter
 from stream.definitions import Definition, Definitions
 from stream.engine import Engine, load_engine
 from stream.errors import ConfigError
 from stream.metrics import Metrics
 from stream.query import Query, Rolls
 from stream.reconfiguration import Reconfiguration
+from stream.reels.desk import ReelDesk
+from stream.reels.maker import ReelMaker
+from stream.reels.place import ReelPlace
 from stream.settings import Settings, StreamSettings
 from stream.sinks.sinks import Sinks
 from stream.status import query_status, unwatched_stream
@@ -79,7 +83,7 @@ class Service:
         self._sinks = Sinks(settings.sinks, store, self._metrics, wall_time_s)
         self._streams = Definitions("stream", settings.streams, store.streams, StreamSettings.parse, wall_time_s)
         self._queries = Definitions("query", settings.queries, store.queries, Query.parse, wall_time_s)
-        self._clip_writer, self._clips = self._make_clips(rings, Clocks(wall_time_s, monotonic_s))
+        self._make_clips(rings, Clocks(wall_time_s, monotonic_s))
         self._unusable: dict[tuple[Literal["stream", "query"], str], str] = {}
         self._reconfiguration = Reconfiguration(
             settings, self._streams, self._queries, self._unusable, self._watching, self._metrics
@@ -130,6 +134,10 @@ class Service:
     def clips(self) -> Clips:
         return self._clips
 
+    @property
+    def reels(self) -> Reels:
+        return self._reels
+
     def start(self) -> None:
         """Watch everything that is defined; returns at once, while sources connect.
 
@@ -139,6 +147,7 @@ class Service:
         with self._changing:
             self._watching.start()
             self._clip_writer.start()
+            self._reel_maker.start()
             try:
                 self._sinks.start()
                 self._begin()
@@ -153,7 +162,7 @@ class Service:
                 return True
             self._stopped = True
             # The clips of what has ended just now come last, and sinks still hear of them.
-            ended = self._watching.stop() & self._clip_writer.stop()
+            ended = self._reel_maker.stop() & self._watching.stop() & self._clip_writer.stop()
             ended = self._sinks.stop() and ended
             self._store.close()
             return ended
@@ -238,13 +247,18 @@ class Service:
         self._streams.entry(stream)
         return self._watching.test(stream, queries)
 
-    def _make_clips(self, rings: Rings, clocks: Clocks) -> tuple[ClipWriter, ClipDesk]:
+    def _make_clips(self, rings: Rings, clocks: Clocks) -> None:
         settings, folder = self.settings.clips, ClipFolder(self.settings.clips_dir)
         remote = RemoteFolder(settings.address, settings.options) if settings.address else None
         uploads = Uploads(folder, remote, self._metrics) if remote else None
         retention = Retention(settings.max_bytes, settings.max_age_s)
         writer = ClipWriter(self._store, rings, folder, retention, self._metrics, self._rolls, clocks, uploads)
-        return writer, ClipDesk(self._store, rings, remote or folder, writer, clocks)
+        clips = ClipDesk(self._store, rings, remote or folder, writer, clocks)
+        place = ReelPlace(folder, remote)
+        schedules = list(self.settings.reels.values())
+        maker = ReelMaker(self._store, clips, place, retention, self._metrics, schedules, clocks)
+        self._clip_writer, self._clips = writer, clips
+        self._reel_maker, self._reels = maker, ReelDesk(self._store, place, maker)
 
     def _rolls(self, query: str) -> Rolls | None:
         return next((defined.clip for defined in self._queries.all() if defined.name == query), None)

@@ -15,6 +15,7 @@ from stream.clips.protocols import check_address, local_path, protocol_of
 from stream.errors import ConfigError
 from stream.query import Query
 from stream.redact import redact
+from stream.reels.schedule import ReelSettings
 from stream.section import Section, check_name, nearest
 from stream.sinks.settings import SinkSettings, check_deliver, parse_sink
 from stream.yaml_document import read_yaml
@@ -170,6 +171,7 @@ class Settings:
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
     queries: Mapping[str, Query] = field(default_factory=dict)
     sinks: Mapping[str, SinkSettings] = field(default_factory=dict)
+    reels: Mapping[str, ReelSettings] = field(default_factory=dict)
 
     @property
     def clips_dir(self) -> Path:
@@ -216,6 +218,7 @@ def parse_settings(document: object, overrides: Mapping[str, str] | None = None)
         streams={name: StreamSettings.parse(name, value) for name, value in top.section("streams").entries()},
         queries={name: Query.parse(name, value) for name, value in top.section("queries").entries()},
         sinks={name: parse_sink(name, value) for name, value in top.section("sinks").entries()},
+        reels={name: ReelSettings.parse(name, value) for name, value in top.section("reels").entries()},
     )
     server.refuse_unknown()
     top.refuse_unknown()

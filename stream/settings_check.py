@@ -79,9 +79,9 @@ def _document_mistakes(document: object) -> Iterator[ConfigError]:
     if not isinstance(document, Mapping):
         yield from _mistake(document)
         return
-    yield from _mistake({**document, "streams": None, "queries": None, "sinks": None})
+    yield from _mistake({**document, "streams": None, "queries": None, "sinks": None, "reels": None})
     sinks = document.get("sinks")
-    for kind in ("streams", "queries", "sinks"):
+    for kind in ("streams", "queries", "sinks", "reels"):
         entries = document.get(kind)
         if not isinstance(entries, Mapping):
             yield from _mistake({kind: entries})

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from stream.durations import DURATION
 from stream.query import EXIT_RATIO, MAX_ROLL_S, MAX_TEXT_LENGTH, Query, Rolls
+from stream.reels.schedule import MAX_BEST, MAX_NAME_LENGTH, TIME_OF_DAY, ReelSettings
 from stream.section import NAME
 from stream.settings import ClipSettings, RetentionSettings, ServerSettings, Settings, StreamSettings
 from stream.sinks.settings import (
@@ -58,12 +59,17 @@ def settings_schema() -> Schema:
                     **_by_name("Ways out for events besides the API, by a name of your choice.", "sink"),
                     "propertyNames": {**_NAME, "not": {"enum": list(RESERVED)}},
                 },
+                "reels": {
+                    **_by_name("Reels that are made every day, by a name of your choice.", "reel"),
+                    "propertyNames": {**_NAME, "maxLength": MAX_NAME_LENGTH},
+                },
             },
         ),
         "$defs": {
             "stream": _short_or_full("Where a stream comes from, in short its address.", "url", _stream()),
             "query": _short_or_full("What is watched for, in short its sentence.", "text", _query()),
             "sink": {"description": "Where events go, by its type.", "anyOf": [_webhook(), _mqtt()]},
+            "reel": _reel(),
         },
     }
 
@@ -145,10 +151,7 @@ def _query() -> Schema:
             **_required_text(),
             "maxLength": MAX_TEXT_LENGTH,
         },
-        "streams": {
-            "description": "Where to watch; left out, on every stream.",
-            "anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}, {"type": "null"}],
-        },
+        "streams": _names("Where to watch; left out, on every stream."),
         "threshold": {**_mapping("Two scores.", threshold), "type": ["object", "null"]},
         "min_duration": _duration("Shorter moments are not reported, or are withdrawn.", Query.min_duration_s),
         "max_duration": _duration("A longer moment ends here.", Query.max_duration_s, above_zero=True),
@@ -214,6 +217,43 @@ def _mqtt() -> Schema:
         "enabled": _switch("false keeps its place and delivers nothing.", MqttSettings.enabled),
     }
     return {**_mapping("Events, and what is going on, to an MQTT broker.", keys), "required": ["type", "url"]}
+
+
+def _reel() -> Schema:
+    keys = {
+        "at": {
+            "description": "Local time at which the day of the reel ends, and it is made.",
+            "type": ["string", "null"],
+            "pattern": f"^{TIME_OF_DAY.pattern}$",
+            "default": ReelSettings.at,
+        },
+        "timezone": _text("Where it is that time, such as Europe/Berlin or +02:00.", ReelSettings.timezone),
+        "streams": _names("Whose moments it shows; left out, those of every stream."),
+        "queries": _names("Of which sentences; left out, of every one."),
+        "min_score": {
+            "description": "Moments with at least this score.",
+            "type": ["number", "null"],
+            "minimum": 0,
+            "maximum": 1,
+            "default": ReelSettings.min_score,
+        },
+        "best": {
+            "description": "So many at most, those with the highest scores.",
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "maximum": MAX_BEST,
+            "default": ReelSettings.best,
+        },
+        "max_length": _duration("How long it may be; left out, any length.", None, above_zero=True),
+        "order": _choice("What comes first: the earliest or the best.", ("time", "score"), ReelSettings.order),
+        "enabled": _switch("false makes none.", ReelSettings.enabled),
+    }
+    return _mapping("The best moments of each day in one file.", keys)
+
+
+def _names(description: str) -> Schema:
+    shapes: list[Schema] = [_NAME, {"type": "array", "items": _NAME, "minItems": 1}, {"type": "null"}]
+    return {"description": description, "anyOf": shapes}
 
 
 def _mapping(description: str, keys: Schema) -> Schema:

@@ -21,12 +21,16 @@ from stream.api.protocol import ClipsStatus
 from stream.backtest import Backtest, BacktestReport
 from stream.clips.desk import ClipDesk
 from stream.clips.folder import ClipFolder
+from stream.clips.retention import Retention
 from stream.clips.rings import Rings
-from stream.clips.writer import ClipWriter, Retention
+from stream.clips.writer import ClipWriter
 from stream.errors import ConflictError, NotFoundError
 from stream.events import Event, Instant, MomentData, MomentEvent, rfc3339
 from stream.metrics import Metrics
 from stream.query import Query
+from stream.reels.desk import ReelDesk
+from stream.reels.maker import ReelMaker
+from stream.reels.place import ReelPlace
 from stream.settings import StreamSettings
 from stream.sinks.settings import SinkSettings
 from stream.sinks.sinks import Sinks
@@ -96,6 +100,9 @@ class MemoryService:
         folder, kept = ClipFolder(self.clips_dir), Retention(1 << 30, 3600.0)
         self.clip_writer = ClipWriter(self.store, self.rings, folder, kept, self.metrics, lambda query: None)
         self.clips = ClipDesk(self.store, self.rings, folder, self.clip_writer)
+        place = ReelPlace(folder)
+        self.reel_maker = ReelMaker(self.store, self.clips, place, kept, self.metrics)
+        self.reels = ReelDesk(self.store, place, self.reel_maker)
 
     def ready(self) -> Readiness:
         return self.readiness

@@ -13,6 +13,7 @@ import pytest
 from stream.cli.app import run
 from stream.errors import ConfigError
 from stream.metrics import Metrics
+from stream.reels.schedule import ReelSettings
 from stream.settings import CONFIG_VARIABLE, ENVIRONMENT, ServerSettings, load_settings, parse_settings
 from stream.sinks.settings import parse_sink
 from tests.models import save_random_model
@@ -58,6 +59,7 @@ def known_keys(place: str) -> set[str]:
         "clip": {"queries": {"a": {"text": "a", "clip": unknown}}},
         "webhook": {"sinks": {"a": {"type": "webhook", "url": "https://example.com/", **unknown}}},
         "mqtt": {"sinks": {"a": {"type": "mqtt", "url": "mqtt://broker.local", **unknown}}},
+        "reel": {"reels": {"a": unknown}},
         "threshold": {"queries": {"a": {"text": "a", "threshold": unknown}}},
     }
     with pytest.raises(ConfigError) as refused:
@@ -78,6 +80,7 @@ def known_keys(place: str) -> set[str]:
         ("## `clips`", "clips"),
         ("### `webhook`", "webhook"),
         ("### `mqtt`", "mqtt"),
+        ("## A reel", "reel"),
     ],
 )
 def test_every_key_is_documented_and_no_other(heading: str, place: str) -> None:
@@ -102,6 +105,9 @@ def test_the_complete_example_shows_the_defaults(tmp_path: Path) -> None:
     assert written.queries["goal"].deliver is not None and set(written.queries["goal"].deliver) == set(written.sinks)
     assert replace(written.queries["goal"], text="x", streams=(), deliver=None) == bare.queries["goal"]
     assert all(stream.enabled for stream in written.streams.values())
+    assert [replace(reel, at="00:00", timezone="UTC", queries=()) for reel in written.reels.values()] == [
+        ReelSettings("daily")
+    ]
     for name, sink in written.sinks.items():
         bare_sink = parse_sink(name, {"type": sink.type, "url": sink.url})
         chosen = {"secret", "username", "password", "ca_file"}

@@ -17,6 +17,7 @@ from stream.api.event_source import router as event_source_router
 from stream.api.guard import Guard
 from stream.api.problems import SCHEMA, install
 from stream.api.protocol import ServiceProtocol
+from stream.api.reel_routes import router as reel_router
 from stream.api.resources import router as resource_router
 from stream.api.sink_routes import router as sink_router
 from stream.api.websocket import router as websocket_router
@@ -61,6 +62,7 @@ def create_app(service: ServiceProtocol, options: ApiOptions | None = None) -> F
         event_source_router,
         clip_router,
         cut_router,
+        reel_router,
         sink_router,
         websocket_router,
     )

@@ -23,7 +23,7 @@ ClipId = Annotated[str, Field(max_length=64)]
 _TYPES: Final = {".mp4": "video/mp4", ".webm": "video/webm", ".jpg": "image/jpeg"}
 
 
-def _file(kind: str) -> dict[str, Any]:
+def file_route(kind: str) -> dict[str, Any]:
     """What a route of files is told: its media type in the OpenAPI document, and how its answer looks."""
     content = {_TYPES[kind]: {"schema": {"type": "string", "format": "binary"}}}
     whole = {200: {"description": "the file", "content": content}}
@@ -31,7 +31,8 @@ def _file(kind: str) -> dict[str, Any]:
     return {"response_class": FileResponse, "responses": {**whole, **part, **responses(404, 409, 416, 503)}}
 
 
-def _answer(file: Path | DistantFile, clip_id: str, suffix: str) -> Response:
+def answer_file(file: Path | DistantFile, clip_id: str, suffix: str) -> Response:
+    """A file here or elsewhere, whole or the part that was asked for."""
     # With `inline`, a browser plays it; ranges, with which it seeks, are the response's own doing.
     name, media_type = f"{clip_id}{suffix}", _TYPES[suffix]
     if not isinstance(file, Path):
@@ -57,22 +58,22 @@ def get_clip(clip_id: ClipId, service: ServiceDep) -> ClipData:
     return service.clips.get(clip_id)
 
 
-@router.get("/v1/moments/{clip_id}/clip.mp4", **_file(".mp4"))
-@router.get("/v1/clips/{clip_id}/clip.mp4", **_file(".mp4"))
+@router.get("/v1/moments/{clip_id}/clip.mp4", **file_route(".mp4"))
+@router.get("/v1/clips/{clip_id}/clip.mp4", **file_route(".mp4"))
 def get_mp4(clip_id: ClipId, service: ServiceDep) -> Response:
     """The clip's video, of streams in H.264 and H.265."""
-    return _answer(service.clips.video(clip_id, "mp4"), clip_id, ".mp4")
+    return answer_file(service.clips.video(clip_id, "mp4"), clip_id, ".mp4")
 
 
-@router.get("/v1/moments/{clip_id}/clip.webm", **_file(".webm"))
-@router.get("/v1/clips/{clip_id}/clip.webm", **_file(".webm"))
+@router.get("/v1/moments/{clip_id}/clip.webm", **file_route(".webm"))
+@router.get("/v1/clips/{clip_id}/clip.webm", **file_route(".webm"))
 def get_webm(clip_id: ClipId, service: ServiceDep) -> Response:
     """The clip's video, of streams in VP8 and VP9."""
-    return _answer(service.clips.video(clip_id, "webm"), clip_id, ".webm")
+    return answer_file(service.clips.video(clip_id, "webm"), clip_id, ".webm")
 
 
-@router.get("/v1/moments/{clip_id}/thumbnail.jpg", **_file(".jpg"))
-@router.get("/v1/clips/{clip_id}/thumbnail.jpg", **_file(".jpg"))
+@router.get("/v1/moments/{clip_id}/thumbnail.jpg", **file_route(".jpg"))
+@router.get("/v1/clips/{clip_id}/thumbnail.jpg", **file_route(".jpg"))
 def get_thumbnail(clip_id: ClipId, service: ServiceDep) -> Response:
     """The picture in the middle of what the clip was cut for."""
-    return _answer(service.clips.thumbnail(clip_id), clip_id, ".jpg")
+    return answer_file(service.clips.thumbnail(clip_id), clip_id, ".jpg")

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from stream.api.bodies import MAX_NAMES, Body, Name
 from stream.api.context import ServiceDep
 from stream.api.problems import responses
-from stream.cuts.choice import MAX_CUTS, Cut, Order, find_cuts, moments_within, usual_rate_hz
+from stream.cuts.choice import MAX_CUTS, Cut, find_cuts, moments_within, usual_rate_hz
 from stream.cuts.days import parse_zone
 from stream.cuts.edl import MAX_EVENTS, Timecode, count_events, edl
 from stream.cuts.table import table
 from stream.cuts.timecode import nearest_rate, parse_rate
 from stream.errors import ConfigError
-from stream.events import ClipData, Instant, Score
+from stream.events import ClipData, CutOrder, Instant, Score
 from stream.store import MomentChoice
 from stream.types import Clock
 
@@ -42,7 +42,7 @@ class CutsChoice(Body):
     timezone: str = Field("UTC", description="such as Europe/Berlin or +02:00")
     min_score: float = Field(0.0, ge=0, le=1)
     best: int | None = Field(None, ge=1, le=MAX_CUTS, description="only so many, those with the highest scores")
-    order: Order = "time"
+    order: CutOrder = "time"
     format: Literal["json", "csv", "edl"] = "json"
     rate: str | None = Field(None, description="of an EDL: pictures per second; that of most clips where not given")
     timecode: Timecode = Field("clip", description="of an EDL's sources: of the clips' files, or the time of day")

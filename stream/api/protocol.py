@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from stream.backtest import BacktestReport
 from stream.clips.packets import Container
-from stream.events import ClipData
+from stream.events import ClipData, ReelData, ReelWish
 from stream.metrics import Metrics
 from stream.query import Query
 from stream.sinks.status import SinkStatus
@@ -126,6 +126,28 @@ class Clips(Protocol):
         ...
 
 
+class Reels(Protocol):
+    """The reels of a service. Methods that are given an id raise NotFoundError for one that is not there."""
+
+    def request(self, wish: ReelWish) -> ReelData:
+        """Make a reel. Raises ConflictError when too many wait."""
+        ...
+
+    def get(self, reel_id: str) -> ReelData: ...
+
+    def newest(self, limit: int) -> Sequence[ReelData]:
+        """Newest first, less those that were removed."""
+        ...
+
+    def video(self, reel_id: str, container: Container) -> Path | DistantFile:
+        """The file; raises ConflictError while it is not ready, NotFoundError when there is none and will be none."""
+        ...
+
+    def remove(self, reel_id: str) -> None:
+        """Raises ConflictError while it cannot be removed."""
+        ...
+
+
 class ServiceProtocol(Protocol):
     """The service. Its methods are synchronous, safe to call from any thread, and return within a second or so: the
     API calls them from worker threads. What they change is durable when they return.
@@ -145,6 +167,9 @@ class ServiceProtocol(Protocol):
 
     @property
     def clips(self) -> Clips: ...
+
+    @property
+    def reels(self) -> Reels: ...
 
     def ready(self) -> Readiness: ...
 

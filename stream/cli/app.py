@@ -58,6 +58,8 @@ _COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "serve": commands.serve,
     "clip": remote_commands.clip,
     "cuts": remote_commands.cuts,
+    "reel": remote_commands.reel,
+    "reels": remote_commands.reel_list,
     "doctor": commands.doctor,
 }
 _GROUPS: Final[Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]]] = {

@@ -60,7 +60,10 @@ def print_settings(console: Console, settings: Settings) -> None:
     sinks = Table("sink", "type", "", pad_edge=False)
     for sink in settings.sinks.values():
         sinks.add_row(sink.name, sink.type, "" if sink.enabled else "switched off")
-    for table in (streams, queries, sinks):
+    reels = Table("reel", "every day at", "", pad_edge=False)
+    for reel in settings.reels.values():
+        reels.add_row(reel.name, f"{reel.at} {plain(reel.timezone)}", "" if reel.enabled else "switched off")
+    for table in (streams, queries, sinks, reels):
         if table.row_count:
             console.print(table)
 

@@ -17,6 +17,8 @@ _MARKS: Final = {
     "moment.retracted": ("✗", "withdrawn", "yellow"),
     "clip.ready": ("▣", "clip", "green"),
     "clip.failed": ("▣", "no clip", "yellow"),
+    "reel.ready": ("▤", "reel", "green"),
+    "reel.failed": ("▤", "no reel", "yellow"),
     "stream.online": ("●", "online", "green"),
     "stream.offline": ("●", "offline", "red"),
     "stream.stalled": ("●", "stalled", "yellow"),
@@ -33,6 +35,8 @@ def event_line(event: Event) -> Text:
     mark, word, style = _MARKS.get(event.kind, ("?", event.kind, "dim"))
     line = Text(f"{clock(event.time)}  ", style="dim")
     line.append(f"{mark} {word:<9} ", style=style)
+    if event.reel is not None:
+        return line.append(plain(f"{event.reel.reel_id}  {event.reel.url or event.reel.reason or ''}"), style="dim")
     line.append(f"{plain(event.stream)}  ")
     if event.clip is not None:
         return line.append(plain(_about_clip(event.clip)), style="dim")

@@ -119,6 +119,50 @@ def cuts(
     asyncio.run(list_cuts(url or default_url(), token, options, listing, Console(highlight=False)))
 
 
+def reel(
+    day: DayOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    timezone: ZoneOption = None,
+    stream: StreamOption = None,
+    query: QueryOption = None,
+    min_score: ScoreOption = None,
+    best: Annotated[
+        int | None, typer.Option(help="So many at most, those with the highest scores.", min=1, show_default="10")
+    ] = None,
+    max_length: Annotated[str | None, typer.Option(help="Such as 3m: the best come in up to it.")] = None,
+    order: OrderOption = "time",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="its id, .mp4 or .webm")
+    ] = None,
+    url: UrlOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Have the best moments of a day made into one video file, with a chapter for each, and download it."""
+    import asyncio
+
+    from rich.console import Console
+
+    from stream.cli.local_time import Span, cut_options
+    from stream.cli.reel import make_reel
+
+    chosen = {"streams": stream, "queries": query, "min_score": min_score, "best": best, "order": order}
+    options = {**cut_options(Span(day, since, until, timezone), **chosen), "max_length": max_length}
+    notes = Console(stderr=True, highlight=False)
+    print(asyncio.run(make_reel(url or default_url(), token, options, out, notes)))
+
+
+def reel_list(url: UrlOption = None, token: TokenOption = None, as_json: JsonOption = False) -> None:
+    """Show the reels of a running service, those that it made by itself too."""
+    import asyncio
+
+    from rich.console import Console
+
+    from stream.cli.reel import list_reels
+
+    asyncio.run(list_reels(url or default_url(), token, Console(highlight=False), as_json=as_json))
+
+
 def sinks(
     context: typer.Context, url: UrlOption = None, token: TokenOption = None, as_json: JsonOption = False
 ) -> None:

@@ -24,7 +24,7 @@ from stream.clips import vp8
 from stream.clips.packets import SOUND, Container, EncodedPacket, Selection, Track
 from stream.errors import R2StreamError
 
-_OPTIONS: Final[Mapping[Container, Mapping[str, str]]] = {
+OPTIONS: Final[Mapping[Container, Mapping[str, str]]] = {
     # Players need the index, which is written last, before they can show anything: `faststart` moves it to the front.
     # Without the finer movie clock, the edit list would be rounded to milliseconds.
     "mp4": {"movflags": "+faststart", "avoid_negative_ts": "disabled", "movie_timescale": "90000"},
@@ -58,9 +58,9 @@ def cut(selection: Selection, path: Path) -> None:
         codec = selection.tracks.video.codec
         raise CutError(f"clips of {codec} would have to be encoded anew; have the source send H.264, H.265, VP8 or VP9")
     try:
-        with av.open(str(path), "w", format=container, options=dict(_OPTIONS[container])) as out:
+        with av.open(str(path), "w", format=container, options=dict(OPTIONS[container])) as out:
             _write(out, selection, container)
-        _flush(path)
+        flush(path)
     except av.FFmpegError as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in (28, 122):  # ENOSPC, EDQUOT
@@ -78,9 +78,9 @@ def _write(out: OutputContainer, selection: Selection, container: Container) -> 
     pictures = _in_order(selection.video, joined=video.codec in _JOINED)
     if video.codec == "vp8":
         pictures = vp8.hidden_before(pictures, zero_pts)
-    ways = [_shifted(_add(out, video), pictures, video, zero_s)]
+    ways = [_shifted(add_stream(out, video), pictures, video, zero_s)]
     if audio is not None and (sound := _sound(selection, audio, container, zero_s)):
-        ways.append(_shifted(_add(out, audio), _in_order(sound, joined=False), audio, zero_s))
+        ways.append(_shifted(add_stream(out, audio), _in_order(sound, joined=False), audio, zero_s))
     for _, _, packet in merge(*ways, key=lambda way: way[:2]):
         out.mux_one(packet)
 
@@ -92,7 +92,8 @@ def _sound(selection: Selection, audio: Track, container: Container, zero_s: Fra
     return [p for p in selection.audio if container == "mp4" or p.pts * audio.time_base >= zero_s]
 
 
-def _add(out: OutputContainer, track: Track) -> VideoStream | AudioStream:
+def add_stream(out: OutputContainer, track: Track) -> VideoStream | AudioStream:
+    """A stream of `out` for the packets of a track."""
     stream = out.add_stream_from_template(cast("VideoStream | AudioStream", track.template))
     stream.time_base = track.time_base
     if track.codec == "hevc" and out.format.name == "mp4":
@@ -152,7 +153,8 @@ def _joined(packets: Sequence[EncodedPacket]) -> list[EncodedPacket]:
     return whole
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file on the disk when it returns."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -22,6 +22,7 @@ from stream.clips.folder import ClipFolder
 from stream.clips.jobs import SLACK_S, Job
 from stream.clips.packets import Selection
 from stream.clips.planner import CAPACITY, Planner, restarted
+from stream.clips.retention import Retention
 from stream.clips.rings import Rings
 from stream.clips.uploads import Uploads
 from stream.clips.workshop import Workshop, because
@@ -35,14 +36,6 @@ STOP_S: Final = 5.0
 """How long the clips that wait when the service stops may take all together."""
 TIDY_S: Final = 60.0
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Retention:
-    """How many clips are kept."""
-
-    max_bytes: int
-    max_age_s: float
 
 
 @dataclass
@@ -202,17 +195,14 @@ class ClipWriter:
             results.popleft()
 
     def _tidy(self) -> None:
-        """Remove the oldest clips while they are too many or too old."""
+        """Remove the oldest clips while files are too many or too old, unless a reel is older."""
         now_s = self._clocks.monotonic_s()
         if now_s < self._work.tidy_at_s:
             return
         self._work.tidy_at_s = now_s + TIDY_S
-        while (record := self._store.clips.oldest_ready(but=self._workshop.leaving)) is not None:
-            kept_bytes = self._store.clips.ready_bytes() - sum(self._workshop.leaving.values())
-            if kept_bytes > self._retention.max_bytes:
-                reason = "It was removed for newer clips; raise clips.max_bytes to keep more."
-            elif self._clocks.wall_time_s() - record.created_s > self._retention.max_age_s:
-                reason = "It was removed for its age; raise clips.max_age to keep clips longer."
-            else:
-                return
+        wall_time_s = self._clocks.wall_time_s()
+        while (going := self._retention.next_to_go(self._store, wall_time_s, self._workshop.leaving)) is not None:
+            record, reason = going
+            if not isinstance(record, ClipRecord):
+                return  # the reels' own thread sees to it
             self._workshop.remove(record, reason)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from stream.cuts.days import parse_day, parse_time_s, parse_zone
 from stream.errors import ConfigError
-from stream.events import ClipData, MomentData, unix_s
+from stream.events import ClipData, CutOrder, MomentData, MomentEvent, unix_s
 from stream.store import MomentChoice, Store
 
 MAX_CUTS: Final = 5000
 """What one list holds at most."""
-
-Order = Literal["time", "score"]
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,9 @@ def moments_within(
     return replace(choice, since_s=begin_s, until_s=end_s)
 
 
-def find_cuts(store: Store, choice: MomentChoice, order: Order = "time", at_most: int = MAX_CUTS) -> list[Cut]:
+def find_cuts(store: Store, choice: MomentChoice, order: CutOrder = "time", at_most: int = MAX_CUTS) -> list[Cut]:
     """The cuts of that choice. Raises ConfigError when they are more than `at_most`, and StoreError."""
-    moments = [event.data for event in store.ended_moments(choice, at_most + 1)]
+    moments = store.ended_moments(choice, at_most + 1)
     if len(moments) > at_most:
         raise ConfigError(
             f"more than {at_most} moments are in that time; ask for the best ones, a higher score or a shorter time",
@@ -59,9 +57,14 @@ def find_cuts(store: Store, choice: MomentChoice, order: Order = "time", at_most
             code="too_many",
         )
     if order == "time":
-        moments.sort(key=lambda moment: (unix_s(moment.start) or 0.0, moment.moment_id))
-    clips = store.clips.of_moments([moment.moment_id for moment in moments])
-    return [Cut(moment, tuple(clips.get(moment.moment_id, ()))) for moment in moments]
+        moments.sort(key=lambda event: (unix_s(event.data.start) or 0.0, event.data.moment_id))
+    return cuts_of(store, moments)
+
+
+def cuts_of(store: Store, moments: Sequence[MomentEvent]) -> list[Cut]:
+    """These moments with their clips. Raises StoreError."""
+    clips = store.clips.of_moments([event.data.moment_id for event in moments])
+    return [Cut(event.data, tuple(clips.get(event.data.moment_id, ()))) for event in moments]
 
 
 def usual_rate_hz(cuts: Sequence[Cut]) -> float | None:

@@ -8,7 +8,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
-from stream.events import ClipEvent, Event, MomentEvent
+from stream.events import Event, query_of
 from stream.query import Query
 
 MAX_FORMER: Final = 1_000
@@ -32,10 +32,9 @@ class Watched:
         return Watched(frozenset(streams), MappingProxyType(now), MappingProxyType(dict(kept)))
 
     def goes_to(self, sink: str, event: Event) -> bool:
-        """Whether a sink is to get an event. Those about streams, and clips that somebody asked for, go to all."""
-        if not isinstance(event, MomentEvent | ClipEvent) or event.data.query is None:
-            return True
-        query = self.queries.get(event.data.query) or self.former.get(event.data.query)
+        """Whether a sink is to get an event. Those about no query go to all: of streams, reels and asked-for clips."""
+        name = query_of(event)
+        query = None if name is None else self.queries.get(name) or self.former.get(name)
         return query is None or query.goes_to(sink)
 
     def pairs(self, sink: str) -> dict[tuple[str, str], Query]:

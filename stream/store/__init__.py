@@ -5,8 +5,19 @@ from stream.store.database import StoreError
 from stream.store.event_log import MomentChoice
 from stream.store.page import Page
 from stream.store.reading import next_page
+from stream.store.reels import ReelRecord
 from stream.store.sink_memory import DeadLetter
 from stream.store.store import Store
 from stream.store.waiters import Waiter
 
-__all__ = ["ClipRecord", "DeadLetter", "MomentChoice", "Page", "Store", "StoreError", "Waiter", "next_page"]
+__all__ = [
+    "ClipRecord",
+    "DeadLetter",
+    "MomentChoice",
+    "Page",
+    "ReelRecord",
+    "Store",
+    "StoreError",
+    "Waiter",
+    "next_page",
+]

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select
 
-from stream.events import ClipEvent, Event, MomentEvent, decode_event, unix_s
+from stream.events import ClipEvent, Event, MomentEvent, decode_event, query_of, stream_of, unix_s
 from stream.store.database import StoreError
 from stream.store.schema import clips, events, facts, moments
 from stream.store.upsert import insert
@@ -33,8 +33,8 @@ def write(connection: Connection, event: Event, logged_at_s: float) -> int:
     values = {
         "id": event.id,
         "type": event.type,
-        "stream": event.data.stream,
-        "query": event.data.query if isinstance(event, MomentEvent | ClipEvent) else None,
+        "stream": stream_of(event) or "",
+        "query": query_of(event),
         "moment_id": event.data.moment_id if isinstance(event, MomentEvent | ClipEvent) else None,
         "body": event.to_json(),
         "logged_at": logged_at_s,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 from stream.store.database import StoreError
 from stream.store.schema import metadata
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The newest file among `migrations/versions`."""
 _FIRST: Final = "0001"
 """The tables as they were before their version was kept where Alembic keeps it."""

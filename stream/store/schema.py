@@ -91,3 +91,14 @@ clips: Final = Table(
     Column("created_at", Float, nullable=False, comment="Unix seconds"),
     Column("body", Text, nullable=False, comment="what is known about it, as JSON"),
 )
+
+reels: Final = Table(
+    "reels",
+    metadata,
+    Column("reel_id", String(64), primary_key=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("told", Boolean, nullable=False, comment="its event is in the log"),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False, comment="Unix seconds"),
+    Column("body", Text, nullable=False, comment="what is known about it, as JSON"),
+)

@@ -32,6 +32,7 @@ from stream.store.event_log import (
 )
 from stream.store.page import Page
 from stream.store.postgres import PostgresDatabase
+from stream.store.reels import ReelShelf
 from stream.store.restart import ended_by_restart
 from stream.store.sink_memory import SinkMemory
 from stream.store.sqlite import SqliteDatabase
@@ -77,6 +78,7 @@ class Store:
         self.queries = Definitions(self._database, "query")
         self.sinks = SinkMemory(self._database)
         self.clips = ClipShelf(self._database)
+        self.reels = ReelShelf(self._database)
         try:
             with self._database.reading() as connection:
                 latest = newest_cursor(connection)

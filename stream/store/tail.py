@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import takewhile
 
-from stream.events import ClipEvent, Event, MomentEvent
+from stream.events import Event, query_of, stream_of
 from stream.store.page import Page
 
 
@@ -45,6 +45,6 @@ class Tail:
 
 
 def _is_wanted(event: Event, streams: Sequence[str] | None, queries: Sequence[str] | None) -> bool:
-    if streams is not None and event.data.stream not in streams:
+    if streams is not None and stream_of(event) not in streams:
         return False
-    return queries is None or (isinstance(event, MomentEvent | ClipEvent) and event.data.query in queries)
+    return queries is None or query_of(event) in queries

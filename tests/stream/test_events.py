@@ -11,14 +11,19 @@ from stream.events import (
     Instant,
     MomentEvent,
     MomentEventType,
+    ReelData,
+    ReelWish,
     StreamEventType,
     StreamStateName,
     clip_event,
     decode_event,
     event_schema,
     moment_event,
+    query_of,
+    reel_event,
     rfc3339,
     stream_event,
+    stream_of,
     with_clip,
 )
 from stream.lifecycle import EndReason, EventKind, State
@@ -145,6 +150,8 @@ CLIP = ClipData(
     start=Instant(time="2025-01-02T03:03:02.500Z", media_time_s=510.0, final=True),
     end=Instant(time="2025-01-02T03:03:12.500Z", media_time_s=520.0, final=True),
     bytes=123456,
+    picture_rate_hz=25.0,
+    has_sound=True,
 )
 
 
@@ -171,6 +178,8 @@ def test_a_clip_event_has_the_documented_body() -> None:
             "start": {"time": "2025-01-02T03:03:02.500Z", "media_time_s": 510.0, "final": True},
             "end": {"time": "2025-01-02T03:03:12.500Z", "media_time_s": 520.0, "final": True},
             "bytes": 123456,
+            "picture_rate_hz": 25.0,
+            "has_sound": True,
         },
     }
     assert decode_event(told.to_json()) == told
@@ -205,3 +214,33 @@ def test_the_schema_names_every_type_and_state() -> None:
         "max_duration",
     ):
         assert f'"{word}"' in schema
+
+
+def test_a_reel_event_has_the_documented_body() -> None:
+    """It is about no stream and no query; a wish's times are `from` and `to`, as in the request."""
+    wish = ReelWish(since="2025-01-01T23:00:00.000Z", best=10)
+    reel = ReelData(reel_id="daily-2025-01-02", state="failed", reason="Nothing happened.", wish=wish)
+    told = reel_event(reel, time_s=1_735_786_992.6)
+    body = json.loads(told.to_json())
+    assert (body["id"], body["source"]) == ("reel-daily-2025-01-02", "/reels/daily-2025-01-02")
+    assert body["type"] == "r2stream.reel.failed" and (stream_of(told), query_of(told)) == (None, None)
+    assert body["data"] == {
+        "reel_id": "daily-2025-01-02",
+        "state": "failed",
+        "reason": "Nothing happened.",
+        **dict.fromkeys(("url", "container", "length_s", "bytes", "progress")),
+        "wish": {
+            "from": "2025-01-01T23:00:00.000Z",
+            "to": None,
+            "timezone": "UTC",
+            "streams": None,
+            "queries": None,
+            "min_score": 0.0,
+            "best": 10,
+            "max_length": None,
+            "order": "time",
+        },
+        "chapters": [],
+        "left_out": [],
+    }
+    assert decode_event(told.to_json()) == told

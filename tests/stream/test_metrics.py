@@ -23,6 +23,7 @@ LABELS = {
     "r2stream_clip_preview_seconds": set(),
     "r2stream_clip_transfers": {"what", "result"},
     "r2stream_clip_staging_bytes": set(),
+    "r2stream_reels": {"result"},
     "r2stream_deliveries": {"sink", "result"},
     "r2stream_delivery_queue": {"sink"},
     "r2stream_ws_clients": set(),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.events import Event, stream_event
+from stream.events import Event, stream_event, stream_of
 from stream.metrics import Metrics
 from stream.recorder import Recorder
 from stream.store import Store, StoreError
@@ -54,7 +54,7 @@ def online(stream: str) -> Callable[[float], Sequence[Event]]:
 
 
 def logged(store: Store) -> list[str]:
-    return [event.data.stream for event in store.read(0, 1000).events]
+    return [stream_of(event) or "" for event in store.read(0, 1000).events]
 
 
 def test_events_are_logged_in_the_order_of_their_work(disk: FullDisk) -> None:

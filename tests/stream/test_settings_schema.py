@@ -31,6 +31,7 @@ KEYS: Final[dict[str, dict[str, Any]]] = {
     "threshold": QUERY["threshold"]["properties"],
     "clip": QUERY["clip"]["anyOf"][1]["properties"],
     "clips": SCHEMA["properties"]["clips"]["properties"],
+    "reel": SCHEMA["$defs"]["reel"]["properties"],
     **{sink["properties"]["type"]["const"]: sink["properties"] for sink in SCHEMA["$defs"]["sink"]["anyOf"]},
 }
 REQUIRED: Final = ("url", "text", "type")
@@ -65,6 +66,8 @@ BETWEEN_KEYS: Final = {
     ("mqtt", "timeout"),
     ("mqtt", "password"),
     ("clips", "options"),
+    ("reel", "timezone"),
+    ("reel", "max_length"),
 }
 """Of these the schema cannot say all: they are bounded by another key, or are text that says a number."""
 
@@ -82,6 +85,7 @@ def document(place: str, **keys: object) -> dict[str, Any]:
         "clips": {"clips": keys},
         "webhook": {"sinks": {"a": {"type": "webhook", "url": "https://example.com/", **keys}}},
         "mqtt": {"sinks": {"a": {"type": "mqtt", "url": "mqtts://broker.local", **keys}}},
+        "reel": {"reels": {"a": keys}},
     }
     return wrapped[place]
 

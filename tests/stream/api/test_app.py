@@ -55,8 +55,11 @@ def test_the_document_lists_every_route(document: dict[str, Any]) -> None:
     files = ("clip.mp4", "clip.webm", "thumbnail.jpg")
     others |= {f"/v1/{place}/{{clip_id}}/{file}" for place in ("moments", "clips") for file in files}
     others |= {"/v1/clips/{clip_id}", "/v1/cuts", "/v1/sinks", "/v1/sinks/{sink}", "/v1/sinks/{sink}/dead-letters"}
-    posts = {"/v1/clips", "/v1/queries:test", "/v1/sinks/{sink}/dead-letters:redeliver"}
-    assert renamed == collections | {(path, "get") for path in others} | {(path, "post") for path in posts}
+    others |= {"/v1/reels", "/v1/reels/{reel_id}", "/v1/reels/{reel_id}/reel.mp4", "/v1/reels/{reel_id}/reel.webm"}
+    posts = {"/v1/clips", "/v1/reels", "/v1/queries:test", "/v1/sinks/{sink}/dead-letters:redeliver"}
+    assert renamed == collections | {(path, "get") for path in others} | {(path, "post") for path in posts} | {
+        ("/v1/reels/{reel_id}", "delete")
+    }
 
 
 def test_every_error_is_declared_as_a_problem(document: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from clients import Event
-from clients.messages import parse_event
+from clients.events import parse_event
 from stream.events import stream_event
 from tests.models import save_random_model
 

@@ -48,7 +48,21 @@ def test_a_wrong_command_line_exits_with_2(arguments: list[str], capsys: pytest.
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "watch", "test", "serve", "doctor", "bench", "config check", "events tail", "clip", "cuts", "train demo"]
+    [
+        "demo",
+        "watch",
+        "test",
+        "serve",
+        "doctor",
+        "bench",
+        "config check",
+        "events tail",
+        "clip",
+        "cuts",
+        "reel",
+        "reels",
+        "train demo",
+    ]
     + ["sinks", "sinks dead-letters", "sinks redeliver"]
     + [f"query {verb}" for verb in ("list", "add", "set", "remove", "test")]
     + [f"stream {verb}" for verb in ("list", "add", "set", "remove")],

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from clients import Event
-from clients.messages import parse_event
+from clients.events import parse_event
 from stream.cli.event_lines import clock, event_line, interval, minutes, plain, print_event
 from stream.events import ClipData, Instant, clip_event
 
@@ -75,7 +75,7 @@ def test_a_stream_says_why_it_is_gone(stream_news: Callable[..., Event]) -> None
 def test_an_event_of_tomorrow_is_shown_by_its_name(received: Callable[..., Event]) -> None:
     """A newer server may say things that this command does not know."""
     event = received("started")
-    newer: Any = Event(event.cursor, event.id, "clip.praised", event.time, event.stream, None, None, event.raw)
+    newer: Any = Event(event.cursor, event.id, "clip.praised", event.time, event.stream, None, None, None, event.raw)
     assert "clip.praised" in event_line(newer).plain
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stream.clips.remote import RemoteFolder
-from stream.clips.writer import Retention
+from stream.clips.retention import Retention
 from stream.errors import NotFoundError
 from stream.events import MomentEvent
 from tests.stream.clips.conftest import Bucket, FillFactory, show

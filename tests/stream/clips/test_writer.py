@@ -16,9 +16,10 @@ from stream.clips.folder import ClipFolder
 from stream.clips.packets import EncodedPacket
 from stream.clips.planner import CAPACITY, GRACE_S, RESTARTED
 from stream.clips.remote import RemoteFolder
+from stream.clips.retention import Retention
 from stream.clips.rings import Rings
 from stream.clips.uploads import Persistence, Uploads
-from stream.clips.writer import ClipWriter, Retention
+from stream.clips.writer import ClipWriter
 from stream.events import ClipEvent, ClipInfo, Instant, MomentEvent, rfc3339
 from stream.metrics import Metrics
 from stream.query import Rolls
