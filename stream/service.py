@@ -10,10 +10,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from stream.api.protocol import Clips, QueryStatus, Readiness, Reels, StreamStatus
 from stream.backtest import BacktestReport
@@ -26,6 +26,7 @@ from stream.clips.retention import Retention
 from stream.clips.rings import Rings
 from stream.clips.uploads import Uploads
 from stream.clips.writer import ClipWriter
+from stream.data_dir import lock_data_dir, open_store
 from stream.definitions import Definition, Definitions
 from stream.engine import Engine, load_engine
 from stream.errors import ConfigError
@@ -38,23 +39,10 @@ from stream.reels.place import ReelPlace
 from stream.settings import Settings, StreamSettings
 from stream.sinks.sinks import Sinks
 from stream.status import query_status, unwatched_stream
-from stream.store import Store
+from stream.store import FileLock, Store
 from stream.watching import Watching
 
-LOG_FILE: Final = "events.sqlite3"
-"""The event log and all definitions, inside the data directory."""
-
 _log = logging.getLogger(__name__)
-
-
-def open_store(settings: Settings) -> Store:
-    """The event log where `settings` say. Raises StoreError."""
-    retention = settings.retention
-    return Store(
-        settings.database or settings.data_dir / LOG_FILE,
-        max_events=retention.max_events,
-        max_age_s=retention.max_age_s,
-    )
 
 
 class Service:
@@ -69,13 +57,15 @@ class Service:
         settings: Settings,
         engine: Engine,
         store: Store,
+        lock: FileLock | None = None,
         *,
         wall_time_s: Callable[[], float] = time.time,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Takes over `engine` and `store`: `stop` closes them."""
+        """Takes over `engine`, `store` and the `lock` of the data directory: `stop` gives them back."""
         self.settings = settings
         self._store = store
+        self._lock = lock
         self._metrics = Metrics()
         self._metrics.build_info.info({"version": version("r2stream"), "model": engine.name})
         rings = Rings(settings.clips.memory_per_stream, monotonic_s)
@@ -102,12 +92,14 @@ class Service:
         """
         if settings.clips.address:
             check_installed(settings.clips.address, "clips.folder")
-        store = open_store(settings)
-        try:
-            return cls(settings, load_engine(settings.model, device=settings.device), store)
-        except BaseException:
-            store.close()
-            raise
+        with ExitStack() as opened:
+            lock = lock_data_dir(settings)
+            opened.callback(lock.release)
+            store = open_store(settings)
+            opened.callback(store.close)
+            service = cls(settings, load_engine(settings.model, device=settings.device), store, lock)
+            opened.pop_all()
+            return service
 
     def __enter__(self) -> Self:
         self.start()
@@ -165,6 +157,8 @@ class Service:
             ended = self._reel_maker.stop() & self._watching.stop() & self._clip_writer.stop()
             ended = self._sinks.stop() and ended
             self._store.close()
+            if self._lock is not None:
+                self._lock.release()
             return ended
 
     def settle(self, timeout_s: float) -> bool:

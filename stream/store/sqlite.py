@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 import stream.store.database as database
 from stream.store.database import POOL_SIZE, Database, StoreError
+from stream.store.file_lock import FileLock
 from stream.store.migrate import migrate
 
 
@@ -26,11 +26,10 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path) -> None:
         """Open the file, creating it for this user's eyes only, and bring it up to date. Raises StoreError."""
         super().__init__(str(path), _create_engine(path))
-        self._lock_file: int | None = None
+        self._lock: FileLock | None = None
         try:
             with self._explained():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._lock_file = _hold(path.with_name(path.name + ".lock"))
+                self._lock = FileLock(path.with_name(path.name + ".lock"))
                 # Stream addresses hold passwords; SQLite gives its side files the permissions of the main one.
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             with self.writing() as connection:
@@ -41,9 +40,8 @@ class SqliteDatabase(Database):
 
     def close(self) -> None:
         super().close()
-        lock_file, self._lock_file = self._lock_file, None
-        if lock_file is not None:
-            os.close(lock_file)
+        if self._lock is not None:
+            self._lock.release()
 
     @contextmanager
     def _writer(self) -> Iterator[Connection]:
@@ -86,15 +84,3 @@ def _prepare(connection: sqlite3.Connection, record: object) -> None:
     # FULL flushes the log at each commit: an event that was sent survives a power cut, not only a crash.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
-
-
-def _hold(path: Path) -> int:
-    """An open file that keeps other processes out until it is closed, also by `kill -9`."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        message = f"another r2stream is using {path.parent}; stop it or choose another data directory"
-        raise StoreError(message, code="store_in_use") from None
-    return descriptor

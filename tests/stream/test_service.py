@@ -14,11 +14,12 @@ import pytest
 
 from r2model import R2Model
 from stream.api import ServiceProtocol
+from stream.data_dir import LOG_FILE
 from stream.engine import Engine, ModelError
 from stream.errors import ConfigError, ConflictError, NotFoundError
 from stream.events import Event, MomentEvent, StreamEvent
 from stream.query import Query
-from stream.service import LOG_FILE, Service
+from stream.service import Service
 from stream.settings import parse_settings
 from stream.sources import Source, SourceSpec, Surroundings, open_source
 from stream.sources.spec import Pace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -9,12 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 import pytest
 
+from stream.data_dir import LOCK_FILE
 from stream.errors import NotFoundError
 from stream.events import ClipData, Instant, MomentEvent, stream_event
 from stream.service import Service
@@ -242,12 +245,15 @@ def test_what_a_person_must_do_is_said_without_the_password(server: PostgresServ
 
 
 def test_a_service_keeps_its_log_where_its_settings_say(url: str, tmp_path: Path) -> None:
-    """Nothing but the model's side of it is in the data folder then."""
+    """Nothing is in the data folder then but the lock, which keeps a service with another database out."""
     model = save_random_model(tmp_path / "model.safetensors")
     settings = parse_settings({"model": str(model), "data_dir": str(tmp_path / "data"), "database": url})
     with Service.open(settings) as service:
         service.add_query("goal", {"text": "goal"})
-    assert not (tmp_path / "data").exists()
+        with pytest.raises(StoreError, match=rf"another r2stream is using .*data \(process {os.getpid()}\)") as caught:
+            Service.open(replace(settings, database=None))
+        assert caught.value.code == "store_in_use"
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [LOCK_FILE]
     store = Store(url)
     assert list(store.queries.all()) == ["goal"]
     store.close()
