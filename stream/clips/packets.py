@@ -44,7 +44,8 @@ class Track:
 
     def seconds(self, ticks: int) -> float:
         """Ticks of this track as seconds."""
-        return float(ticks * self.time_base)
+        # Whole numbers, since a product of fractions takes ten times as long, for each packet.
+        return ticks * self.time_base.numerator / self.time_base.denominator
 
 
 @dataclass(frozen=True)

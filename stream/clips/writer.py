@@ -20,6 +20,7 @@ from stream.clips.clocks import Clocks
 from stream.clips.cutter import CutError, begins_s
 from stream.clips.folder import ClipFolder
 from stream.clips.jobs import SLACK_S, Job
+from stream.clips.orders import Orders
 from stream.clips.packets import Selection
 from stream.clips.planner import CAPACITY, Planner, restarted
 from stream.clips.retention import Retention
@@ -76,7 +77,7 @@ class ClipWriter:
         self._planner = Planner(store, rolls, self._clocks)
         self._left_behind = self._planner.left_behind()
         self._work = _Worklist()
-        self._submitted: deque[Job] = deque()
+        self._orders = Orders(store.clips)
         self._waiting = 0
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -98,14 +99,13 @@ class ClipWriter:
     @property
     def waiting(self) -> int:
         """How many clips are still to be cut."""
-        return self._waiting + len(self._submitted)
+        return self._waiting + len(self._orders)
 
     def submit(self, job: Job) -> bool:
         """A clip that somebody asked for, durable when it returns; False when too many wait. Raises StoreError."""
         if self.waiting >= CAPACITY:
             return False
-        self._store.clips.add([ClipRecord(job.data, job.created_s, told=False)])
-        self._submitted.append(job)
+        self._orders.put(job)
         self._wake.set()
         return True
 
@@ -139,8 +139,7 @@ class ClipWriter:
             jobs, refused = page
             self._work.jobs += jobs
             self._work.results += refused
-        while self._submitted:
-            self._work.jobs.append(self._submitted.popleft())
+        self._work.jobs += self._orders.take()
         for job in list(self._work.jobs):
             if not self._workshop.has_room:
                 break
