@@ -167,6 +167,11 @@ class Client:
         url = (await self.clip_info(moment_id)).thumbnail_url
         return await self._server.read(url or f"{_path('clips', moment_id)}/thumbnail.jpg")
 
+    async def preview(self, moment_id: str) -> bytes:
+        """A small moving picture of a moment's clip, as animated WebP."""
+        url = (await self.clip_info(moment_id)).preview_url
+        return await self._server.read(url or f"{_path('clips', moment_id)}/preview.webp")
+
     async def clip_info(self, clip_id: str) -> Clip:
         """How a clip is doing; a moment's clip has the moment's id."""
         return parse_clip(await self._server.call("GET", _path("clips", clip_id)))

@@ -96,6 +96,8 @@ class Moment:
     """It was found in what the server had seen before the query came."""
     reason: str | None
     """Why it is over, or was withdrawn; None while it is neither."""
+    peak: Instant | None
+    """Where it is most what was asked for, as far as that is known."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class Clip:
     url: str | None
     """Where the server answers with the file, once it is ready."""
     thumbnail_url: str | None
+    preview_url: str | None
+    """A small moving picture, as animated WebP."""
     start: Instant
     """What the file shows from; while there is none, what was asked for."""
     end: Instant
@@ -216,6 +220,7 @@ def parse_clip(data: Json) -> Clip:
         reason=data.get("reason"),
         url=data.get("url"),
         thumbnail_url=data.get("thumbnail_url"),
+        preview_url=data.get("preview_url"),
         start=_parse_instant(_get(data, "start", dict)),
         end=_parse_instant(_get(data, "end", dict)),
         bytes=data.get("bytes"),
@@ -254,6 +259,7 @@ def _parse_moment(data: Json) -> Moment:
         onset_to_alert_s=data.get("onset_to_alert_s"),
         backfilled=bool(data.get("backfilled")),
         reason=data.get("reason"),
+        peak=_parse_instant(data["peak"]) if data.get("peak") else None,
     )
 
 

@@ -77,8 +77,11 @@ class MomentData(_Body):
     reason: EndReason | None
     """Why the moment ended or was retracted."""
     model: str
+    peak: Instant | None = None
+    """Where it is most what was asked for, as far as that is known."""
     clip: ClipInfo = ClipInfo()
     thumbnail_url: str | None = None
+    preview_url: str | None = None
 
 
 class ClipData(_Body):
@@ -94,6 +97,7 @@ class ClipData(_Body):
     """Why there is no file; None when there is one, or will be."""
     url: str | None
     thumbnail_url: str | None
+    preview_url: str | None = None
     container: Literal["mp4", "webm"] | None
     start: Instant
     """What the file shows from, or was asked for while there is none; final once it is ready."""
@@ -285,6 +289,7 @@ def moment_event(update: MomentUpdate, *, text: str, model: str, time_s: float, 
         backfilled=update.backfilled,
         reason=update.reason,
         model=model,
+        peak=None if update.peak_s is None else _instant(update.peak_s, update, update.end_final),
         clip=ClipInfo(state="pending") if pending else ClipInfo(),
     )
     return MomentEvent(
@@ -299,7 +304,8 @@ def moment_event(update: MomentUpdate, *, text: str, model: str, time_s: float, 
 def with_clip(event: MomentEvent, clip: ClipData) -> MomentEvent:
     """The same event, with what is known of the moment's clip now."""
     info = ClipInfo(state=clip.state, url=clip.url)
-    data = event.data.model_copy(update={"clip": info, "thumbnail_url": clip.thumbnail_url})
+    pictures = {"thumbnail_url": clip.thumbnail_url, "preview_url": clip.preview_url}
+    data = event.data.model_copy(update={"clip": info, **pictures})
     return event.model_copy(update={"data": data})
 
 

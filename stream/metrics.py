@@ -64,6 +64,7 @@ class Metrics:
         self.moments = counter("moments_total", "Moments by outcome.", "stream", "query", "outcome")
         self.clips = counter("clips_total", "Clips by what became of them.", "result")
         self.clip_seconds = histogram("clip_seconds", "Cutting one clip, with its thumbnail.", _FAST_S)
+        self.clip_previews = counter("clip_previews_total", "Previews of clips by what became of them.", "result")
         self.clip_preview_seconds = histogram("clip_preview_seconds", "Drawing the preview of one clip.", _FAST_S)
         self.clip_transfers = counter(
             "clip_transfers_total", "Clips moved to or removed from where they are kept, by result.", "what", "result"

@@ -39,3 +39,5 @@ class MomentUpdate:
     """It began before the query's first look at this stream."""
     reason: EndReason | None
     """Why the moment is final; None while it is not."""
+    peak_s: float | None = None
+    """When its frame of the highest saliency begins, of all looks at it; None when that lies outside by now."""

@@ -45,12 +45,20 @@ class _Moment:
     end_seen: bool = False
     seen_s: float = 0.0
     peak_score: float = 0.0
+    peak: tuple[float, float] | None = None
+    """The highest saliency of any of its frames, and when that frame begins."""
     revision: int = 0
     told: tuple[float, bool, float | None, float] = (0.0, False, None, 0.0)
 
     @property
     def length_s(self) -> float:
         return self.span.end_s - self.span.start_s
+
+    @property
+    def peak_s(self) -> float | None:
+        """None where its boundaries have left it."""
+        inside = self.peak is not None and self.span.start_s - _EPSILON_S <= self.peak[1] < self.span.end_s
+        return self.peak[1] if inside and self.peak is not None else None
 
     @property
     def end_s(self) -> float | None:
@@ -98,7 +106,7 @@ class Tracker:
         rules = Rules(self.query.enter, self.query.exit, self.query.merge_gap_s)
         self._taken.follow(seen, observation.window_start_s, [moment.span for moment in self._moments])
         result = associate(known, seen, self._taken.visible(observation.window_start_s), rules)
-        for moment, sight in self._sights(result):
+        for moment, sight in self._sights(result, observation):
             updates += self._advance(moment, sight)
         for span in self._confirmed(result.new):
             if not self._taken.cools_down(span.start_s, self.query.cooldown_s):
@@ -138,7 +146,7 @@ class Tracker:
         parts = (clip(span, low_s, high_s) for span in observation.spans if span.score >= self.query.exit)
         return [part for part in parts if part is not None]
 
-    def _sights(self, result: Association) -> Iterator[tuple[_Moment, Sight]]:
+    def _sights(self, result: Association, observation: Observation) -> Iterator[tuple[_Moment, Sight]]:
         """Give each moment its new extent and say what is seen of it."""
         for index, moment in enumerate(self._moments):
             found = result.found[index]
@@ -147,14 +155,27 @@ class Tracker:
             elif found is None:
                 yield moment, self._sight_of_missing(moment)
             else:
-                self._see(moment, found)
+                self._see(moment, found, observation)
                 yield moment, self._sight(moment)
 
-    def _see(self, moment: _Moment, span: Span) -> None:
+    def _see(self, moment: _Moment, span: Span, observation: Observation) -> None:
         moment.span = span
+        peak = self._peak(span, observation)
+        if peak is not None and (moment.peak is None or peak[0] > moment.peak[0]):
+            moment.peak = peak
         moment.seen_s = self._now_s
         moment.peak_score = max(moment.peak_score, span.score)
         moment.end_seen = not self._at_edge(span)
+
+    def _peak(self, span: Span, observation: Observation) -> tuple[float, float] | None:
+        """The highest saliency inside the span, and when its frame begins; None when no frame lies inside."""
+        begin = math.ceil((span.start_s - observation.window_start_s) / self.frame_interval_s - _EPSILON_S)
+        end = math.ceil((span.end_s - observation.window_start_s) / self.frame_interval_s - _EPSILON_S)
+        inside = observation.saliency[max(0, begin) : max(0, end)]
+        if not inside.size:
+            return None
+        index = max(0, begin) + int(inside.argmax())
+        return float(observation.saliency[index]), observation.window_start_s + index * self.frame_interval_s
 
     def _at_edge(self, span: Span) -> bool:
         return self._now_s - span.end_s <= self.frame_interval_s + _EPSILON_S
@@ -214,7 +235,7 @@ class Tracker:
             backfilled=span.start_s < self._first_look_s - self.frame_interval_s - _EPSILON_S,
             span=span,
         )
-        self._see(moment, span)
+        self._see(moment, span, observation)
         updates = self._advance(moment, self._sight(moment))
         if updates:
             self._moments.append(moment)
@@ -289,4 +310,5 @@ class Tracker:
             onset_to_alert_s=None if moment.backfilled else onset_to_alert_s,
             backfilled=moment.backfilled,
             reason=reason,
+            peak_s=moment.peak_s,
         )

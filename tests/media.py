@@ -124,6 +124,19 @@ def _hum(picture: int) -> AudioFrame:
     return frame
 
 
+def turned(video: Path, path: Path, degrees: int) -> Path:
+    """The same packets in a file that says how far players are to turn them, counterclockwise."""
+    with av.open(str(video)) as source, av.open(str(path), "w") as out:
+        stream = source.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        copy.set_display_rotation(degrees)
+        for packet in source.demux(stream):
+            if packet.size:
+                packet.stream = copy
+                out.mux(packet)
+    return path
+
+
 def encode_audio(path: Path, seconds: int = 1) -> Path:
     """Writes a hum without any picture."""
     with av.open(str(path), "w") as out:

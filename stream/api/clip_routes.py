@@ -20,7 +20,7 @@ from stream.events import ClipData
 router = APIRouter(tags=["clips"], responses=responses(401, 422, 500, 503))
 
 ClipId = Annotated[str, Field(max_length=64)]
-_TYPES: Final = {".mp4": "video/mp4", ".webm": "video/webm", ".jpg": "image/jpeg"}
+_TYPES: Final = {".mp4": "video/mp4", ".webm": "video/webm", ".jpg": "image/jpeg", ".webp": "image/webp"}
 
 
 def file_route(kind: str) -> dict[str, Any]:
@@ -75,5 +75,12 @@ def get_webm(clip_id: ClipId, service: ServiceDep) -> Response:
 @router.get("/v1/moments/{clip_id}/thumbnail.jpg", **file_route(".jpg"))
 @router.get("/v1/clips/{clip_id}/thumbnail.jpg", **file_route(".jpg"))
 def get_thumbnail(clip_id: ClipId, service: ServiceDep) -> Response:
-    """The picture in the middle of what the clip was cut for."""
+    """The picture at the peak of the moment, or in the middle of what was asked for."""
     return answer_file(service.clips.thumbnail(clip_id), clip_id, ".jpg")
+
+
+@router.get("/v1/moments/{clip_id}/preview.webp", **file_route(".webp"))
+@router.get("/v1/clips/{clip_id}/preview.webp", **file_route(".webp"))
+def get_preview(clip_id: ClipId, service: ServiceDep) -> Response:
+    """A few small pictures of the moment, one after the other and over again: animated WebP, for an `<img>`."""
+    return answer_file(service.clips.preview(clip_id), clip_id, ".webp")

@@ -121,6 +121,10 @@ class Clips(Protocol):
         """The picture; raises as `video` does."""
         ...
 
+    def preview(self, clip_id: str) -> Path | DistantFile:
+        """The moving picture; raises as `video` does."""
+        ...
+
     def request(self, stream: str, start: str | float, end: str | float) -> ClipData:
         """Cut a clip. Raises ConfigError and ConflictError."""
         ...

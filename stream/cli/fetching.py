@@ -36,9 +36,11 @@ class Piece:
             return Piece(stream, parse_time(since, zone, "--since"), parse_time(until, zone, "--until"))
 
 
-async def fetch_clip(url: str, token: str | None, moment_id: str, out: Path | None) -> str:
-    """Download a moment's clip; a sentence about the file. Raises ClientError and CommandError."""
+async def fetch_clip(url: str, token: str | None, moment_id: str, out: Path | None, *, preview: bool = False) -> str:
+    """Download a moment's clip, or its preview; a sentence about the file. Raises ClientError and CommandError."""
     async with Client(url, token) as client:
+        if preview:
+            return await _save_preview(client, moment_id, out)
         return await _save(client, await client.clip_info(moment_id), out)
 
 
@@ -61,6 +63,14 @@ async def _save(client: Client, clip: Clip, out: Path | None) -> str:
     _check_folder(file)
     size_bytes = await client.save_clip(clip.clip_id, file)
     return f"{file}: {size_bytes / 1e6:.1f} MB, {_length(clip.start.media_time_s, clip.end.media_time_s)}"
+
+
+async def _save_preview(client: Client, moment_id: str, out: Path | None) -> str:
+    file = out or Path(f"{Path(moment_id).name}.webp")
+    _check_folder(file)
+    picture = await client.preview(moment_id)
+    file.write_bytes(picture)
+    return f"{file}: {len(picture) / 1e3:.0f} kB"
 
 
 def _check_folder(file: Path | None) -> None:

@@ -62,6 +62,9 @@ def clip(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The file to write.", show_default="MOMENT_ID.mp4 or .webm")
     ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Of a MOMENT_ID: a small moving picture, as WebP.")
+    ] = False,
     url: UrlOption = None,
     token: TokenOption = None,
 ) -> None:
@@ -71,7 +74,7 @@ def clip(
     from stream.cli.fetching import Piece, cut_clip, fetch_clip
 
     if since is None and until is None:
-        print(asyncio.run(fetch_clip(url or default_url(), token, what, out)))
+        print(asyncio.run(fetch_clip(url or default_url(), token, what, out, preview=preview)))
     else:
         piece = Piece.parse(what, since, until, timezone)
         print(asyncio.run(cut_clip(url or default_url(), token, piece, out)))

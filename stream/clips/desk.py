@@ -65,6 +65,13 @@ class ClipDesk:
             raise NotFoundError(f"no picture of the clip '{clip_id}' could be decoded")
         return self._open(clip_id, "jpg")
 
+    def preview(self, clip_id: str) -> Path | RemoteFile:
+        """A clip's moving picture; raises as `video` does."""
+        data = self._ready(clip_id)
+        if data.preview_url is None:
+            raise NotFoundError(f"no preview of the clip '{clip_id}' was drawn: the machine was busy, or could not")
+        return self._open(clip_id, "webp")
+
     def request(self, stream: str, start: Time, end: Time) -> ClipData:
         """A new clip of a stream, which is cut as soon as its last packet is there.
 

@@ -36,10 +36,15 @@ class Job:
     def stream(self) -> str:
         return self.data.stream
 
+    peak_s: float | None = None
+    """Where the moment is most what was asked for; None where nobody knows."""
+
     @property
-    def middle_s(self) -> float:
-        """Where the thumbnail is taken."""
-        return sum(self.needed_s) / 2
+    def picture_s(self) -> float:
+        """Where the thumbnail is taken: the peak, or else the middle."""
+        start_s, end_s = self.needed_s
+        here = self.peak_s is not None and start_s <= self.peak_s < end_s
+        return self.peak_s if here and self.peak_s is not None else (start_s + end_s) / 2
 
 
 def moment_job(event: MomentEvent, rolls: Rolls, *, now_s: float, until_s: float) -> Job | None:
@@ -59,6 +64,7 @@ def moment_job(event: MomentEvent, rolls: Rolls, *, now_s: float, until_s: float
         wanted_s=wanted_s,
         wall_offset_s=offset_s,
         until_s=until_s,
+        peak_s=None if moment.peak is None else moment.peak.media_time_s,
     )
 
 
@@ -79,7 +85,7 @@ def requested_job(
 
 def failed(data: ClipData, reason: str) -> ClipData:
     """The clip that will never be, and why."""
-    gone = {"url": None, "thumbnail_url": None, "bytes": None}
+    gone = {"url": None, "thumbnail_url": None, "preview_url": None, "bytes": None}
     return data.model_copy(update={"state": "failed", "reason": reason, **gone})
 
 
@@ -110,6 +116,7 @@ def ready(data: ClipData, files: Collection[str]) -> ClipData:
         "reason": None,
         "url": f"{place}/clip.{data.container}",
         "thumbnail_url": f"{place}/thumbnail.jpg" if "jpg" in files else None,
+        "preview_url": f"{place}/preview.webp" if "webp" in files else None,
     }
     return data.model_copy(update=done)
 

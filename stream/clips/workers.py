@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -16,11 +18,13 @@ Task = Callable[[], None]
 class Workers:
     """Threads with one queue. `offer` never waits; what does not fit is the caller's to keep."""
 
-    def __init__(self, name: str, *, threads: int, capacity: int) -> None:
-        """`capacity` counts what waits, besides what is being done. Threads begin with the first task."""
+    def __init__(self, name: str, *, threads: int, capacity: int, niceness: int = 0) -> None:
+        """`capacity` counts what waits, besides what is being done. Threads begin with the first task; where the system
+        knows how (Linux), with a higher `niceness` they leave the processor to all others."""
         self._name = name
         self._threads = threads
         self._capacity = capacity
+        self._niceness = niceness
         self._tasks: deque[Task] = deque()
         self._changed = threading.Condition()
         self._running: list[threading.Thread] = []
@@ -63,6 +67,8 @@ class Workers:
         return not any(thread.is_alive() for thread in self._running)
 
     def _run(self) -> None:
+        if self._niceness and sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
         while (task := self._next()) is not None:
             try:
                 task()

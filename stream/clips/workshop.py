@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -18,6 +20,7 @@ from stream.clips.cutter import CutError, begins_s, cut
 from stream.clips.folder import ClipFolder
 from stream.clips.jobs import Job, failed, ready, removed, shown
 from stream.clips.packets import Selection
+from stream.clips.preview import preview
 from stream.clips.thumbnail import thumbnail
 from stream.clips.uploads import Uploads
 from stream.clips.workers import Workers
@@ -26,6 +29,11 @@ from stream.events import ClipData
 from stream.metrics import Metrics
 from stream.store import ClipRecord
 
+PREVIEW_S: Final = 0.5
+"""A clip waits no longer for its preview, and goes without: a machine that is busy draws none."""
+UNDRAWN: Final = 8
+NICENESS: Final = 10
+"""Of what may take long: streams that are watched come first."""
 WAITING: Final = 8
 """Selections that may wait to be cut: each keeps its packets in memory when the ring has let them go."""
 _log = logging.getLogger(__name__)
@@ -44,6 +52,10 @@ class Workshop:
         self._wake = wake
         self._uploads = uploads
         self._cutters = Workers("clips.cut", threads=1, capacity=WAITING)
+        self._drawers = Workers("clips.preview", threads=1, capacity=UNDRAWN, niceness=NICENESS)
+        self._lock = threading.Lock()
+        self._undrawn: dict[str, tuple[float, ClipRecord]] = {}
+        """Clips that are cut and wait for their preview, until when at most."""
         self._made: deque[tuple[ClipRecord, bool]] = deque()
         """And whether that is the last that is heard of a clip which was begun."""
         self._begun = 0
@@ -114,6 +126,9 @@ class Workshop:
                 self._stuck.add(record.data.clip_id)
             if record.data.state == "removed":
                 self._leaving.pop(record.data.clip_id, None)
+        for clip_id, (until_s, _) in list(self._undrawn.items()):
+            if time.monotonic() >= until_s:
+                self._go_on(clip_id, "late")
         self._remove_unread()
         return taken
 
@@ -133,7 +148,7 @@ class Workshop:
 
     def stop(self, timeout_s: float) -> bool:
         """Begin nothing more; says whether what was being done ended in time."""
-        ended = self._cutters.stop(timeout_s)
+        ended = self._cutters.stop(timeout_s) & self._drawers.stop(timeout_s)
         return (self._uploads is None or self._uploads.stop(timeout_s)) and ended
 
     def _finish(self, job: Job, selection: Selection) -> None:
@@ -147,15 +162,45 @@ class Workshop:
             data = because(job.data, error)
         if data.state == "failed":
             self._give(ClipRecord(data, job.created_s, told=False), last=True)
-        else:
-            self._keep(data, job.created_s)
+            return
+        record = ClipRecord(data, job.created_s, told=False)
+        self._undrawn[data.clip_id] = (time.monotonic() + PREVIEW_S, record)
+        if not self._drawers.offer(partial(self._draw, job, selection)):
+            self._go_on(data.clip_id, "late")
+
+    def _draw(self, job: Job, selection: Selection) -> None:
+        clip_id = job.data.clip_id
+        if clip_id not in self._undrawn:
+            return
+        picture: bytes | None = None
+        try:
+            with self._metrics.clip_preview_seconds.time():
+                picture = preview(selection, job.needed_s)
+        except Exception:
+            _log.exception("the preview of the clip %s could not be drawn by a mistake", clip_id)
+        self._go_on(clip_id, "failed" if picture is None else "drawn", picture)
+
+    def _go_on(self, clip_id: str, result: str, picture: bytes | None = None) -> None:
+        """With the preview of a clip, or without: whoever comes first, who draws it or who will not wait."""
+        with self._lock:
+            waiting = self._undrawn.pop(clip_id, None)
+        if waiting is None:
+            return
+        self._metrics.clip_previews.labels(result).inc()
+        if picture is not None:
+            try:
+                self._folder.write(picture, self._folder.preview(clip_id))
+            except OSError as error:
+                _log.warning("the preview of the clip %s could not be written: %s", clip_id, error)
+        _, record = waiting
+        self._keep(record.data, record.created_s)
 
     def _cut(self, job: Job, selection: Selection) -> ClipData:
         clip_id = job.data.clip_id
         part = self._folder.part(clip_id)
         cut(selection, part)
         size_bytes = part.stat().st_size
-        picture = thumbnail(selection, job.middle_s)
+        picture = thumbnail(selection, job.picture_s)
         if picture is not None:
             self._folder.write(picture, self._folder.thumbnail(clip_id))
         container = selection.tracks.container

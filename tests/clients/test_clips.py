@@ -63,6 +63,7 @@ async def test_a_moments_clip_is_downloaded(
     assert (tmp_path / "clip.mp4").read_bytes() == data
     assert show(tmp_path / "clip.mp4").codes[0] == 12
     assert (await client.thumbnail("m1")).startswith(b"\xff\xd8")
+    assert (await client.preview("m1")).startswith(b"RIFF")
 
 
 async def test_a_clip_that_is_not_there_is_explained(
@@ -102,6 +103,10 @@ async def test_the_command_saves_a_clip(
     assert said.startswith(f"{tmp_path}/goal.mp4: ") and " MB, " in said and said.endswith(" s")
     await fetch_clip(cutting.url, None, "m1", None)
     assert (tmp_path / "m1.mp4").read_bytes() == (tmp_path / "goal.mp4").read_bytes()
+    assert (
+        await fetch_clip(cutting.url, None, "m1", None, preview=True)
+        == f"m1.webp: {round((tmp_path / 'm1.webp').stat().st_size / 1e3)} kB"
+    )
     with pytest.raises(CommandError, match="make it first"):
         await fetch_clip(cutting.url, None, "m1", tmp_path / "nowhere" / "goal.mp4")
 

@@ -49,6 +49,7 @@ OPEN = MomentUpdate(
     onset_to_alert_s=4.1,
     backfilled=False,
     reason=None,
+    peak_s=514.5,
 )
 
 
@@ -81,8 +82,10 @@ def test_a_moment_event_has_the_documented_body() -> None:
             "backfilled": False,
             "reason": None,
             "model": "demo",
+            "peak": {"time": "2025-01-02T03:03:07.000Z", "media_time_s": 514.5, "final": False},
             "clip": {"state": "none", "url": None},
             "thumbnail_url": None,
+            "preview_url": None,
         },
     }
 
@@ -174,6 +177,7 @@ def test_a_clip_event_has_the_documented_body() -> None:
             "reason": None,
             "url": "/v1/moments/m1/clip.mp4",
             "thumbnail_url": None,
+            "preview_url": None,
             "container": "mp4",
             "start": {"time": "2025-01-02T03:03:02.500Z", "media_time_s": 510.0, "final": True},
             "end": {"time": "2025-01-02T03:03:12.500Z", "media_time_s": 520.0, "final": True},

@@ -20,6 +20,7 @@ LABELS = {
     "r2stream_moments": {"stream", "query", "outcome"},
     "r2stream_clips": {"result"},
     "r2stream_clip_seconds": set(),
+    "r2stream_clip_previews": {"result"},
     "r2stream_clip_preview_seconds": set(),
     "r2stream_clip_transfers": {"what", "result"},
     "r2stream_clip_staging_bytes": set(),

@@ -493,3 +493,35 @@ def test_a_score_that_changes_at_every_look_is_one_moment(scores: list[float]) -
     updates = watch(GOAL, looks)
     assert [update.kind for update in updates].count("started") == 1
     assert (updates[-1].kind, updates[-1].start_s, updates[-1].end_s) == ("ended", 10.0, end_s)
+
+
+def test_a_moments_peak_is_its_best_frame() -> None:
+    """Of all looks at it, and only of those frames that are its own; none is told before one is known."""
+
+    def look(now_s: float, span: tuple[float, float], best: dict[float, float]) -> Observation:
+        seen = observe(now_s, (*span, 0.8))
+        saliency = np.zeros(round((now_s - seen.window_start_s) / FRAME_S), np.float32)
+        for time_s, value in best.items():
+            saliency[round((time_s - seen.window_start_s) / FRAME_S)] = value
+        return replace(seen, saliency=saliency)
+
+    tracker = Tracker(GOAL, "pitch", FRAME_S)
+    (started,) = tracker.feed(look(11.0, (10.0, 11.0), {9.5: 1.0, 10.5: 0.6}))
+    assert started.peak_s == 10.5
+    tracker.feed(look(13.0, (10.0, 13.0), {10.5: 0.2, 12.0: 0.7}))
+    tracker.feed(look(15.0, (10.0, 13.5), {11.0: 0.65, 14.0: 0.9}))
+    (ended,) = tracker.feed(look(16.0, (10.0, 13.5), {11.0: 0.65, 14.0: 0.9}))
+    assert (ended.kind, ended.peak_s) == ("ended", 12.0)
+    (without,) = Tracker(GOAL, "pitch", FRAME_S).feed(observe(10.5, (10.0, 10.5, 0.8)))
+    assert without.peak_s is None
+
+
+def test_a_peak_that_the_moment_has_left_is_none() -> None:
+    """Its boundaries moved since."""
+    tracker = Tracker(GOAL, "pitch", FRAME_S)
+    seen = observe(11.0, (9.0, 11.0, 0.8))
+    saliency = np.zeros(22, np.float32)
+    saliency[18] = 0.9
+    tracker.feed(replace(seen, saliency=saliency))
+    (updated,) = tracker.feed(observe(12.0, (10.5, 12.0, 0.8)))
+    assert updated.peak_s is None

@@ -87,6 +87,23 @@ def test_the_thumbnail_is_a_jpeg(http: httpx.Client, cutting: Served, moment: Mo
     assert answer.content.startswith(b"\xff\xd8")
 
 
+def test_the_preview_is_an_animated_webp(
+    http: httpx.Client, cutting: Served, moment: MomentFactory, until: Until
+) -> None:
+    """For an `<img>`; a clip that has none says so."""
+    place = a_clip(cutting, moment, until)
+    assert http.get("/v1/clips/m1").json()["preview_url"] == f"{place}/preview.webp"
+    answer = http.get(f"{place}/preview.webp")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
+    assert answer.content[:4] == b"RIFF" and b"ANIM" in answer.content[:64]
+    record = cutting.store.clips.find("m1")
+    assert record is not None
+    without = record.data.model_copy(update={"preview_url": None})
+    cutting.store.clips.save(type(record)(without, record.created_s, record.told))
+    none = http.get(f"{place}/preview.webp")
+    assert none.status_code == 404 and "no preview" in none.json()["detail"]
+
+
 def test_a_moment_shows_what_became_of_its_clip(
     http: httpx.Client, cutting: Served, moment: MomentFactory, until: Until, video: Path
 ) -> None:
@@ -95,6 +112,7 @@ def test_a_moment_shows_what_became_of_its_clip(
     data = http.get(place).json()["data"]
     assert data["clip"] == {"state": "ready", "url": f"{place}/clip{video.suffix}"}
     assert data["thumbnail_url"] == f"{place}/thumbnail.jpg"
+    assert data["preview_url"] == f"{place}/preview.webp"
     clip = http.get("/v1/clips/m1").json()
     assert (clip["state"], clip["moment_id"], clip["url"]) == ("ready", "m1", data["clip"]["url"])
 

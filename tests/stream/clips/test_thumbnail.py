@@ -6,10 +6,11 @@ import io
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
-from stream.clips.thumbnail import MAX_WIDTH_PX, thumbnail
-from tests.media import coded_pictures, encode_video, picture_code
+from stream.clips.thumbnail import LONGEST_PX, thumbnail
+from tests.media import HEIGHT_PX, WIDTH_PX, coded_pictures, encode_video, picture_code, turned
 from tests.stream.clips.conftest import FillFactory, frame_s, rgb
 
 
@@ -37,4 +38,19 @@ def test_it_is_no_larger_than_a_list_of_them_needs(tmp_path: Path, fill: FillFac
     assert jpeg is not None
     with av.open(io.BytesIO(jpeg), "r") as picture:
         (frame,) = picture.decode(video=0)
-    assert (frame.width, frame.height) == (MAX_WIDTH_PX, 360)
+    assert (frame.width, frame.height) == (LONGEST_PX, 360)
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_it_is_upright(degrees: int, tmp_path: Path, fill: FillFactory) -> None:
+    """A stream that was filmed on its side says so, and players turn it."""
+    plain = encode_video(tmp_path / "plain.mp4", coded_pictures(30), options={"preset": "veryfast"})
+    selection = fill(turned(plain, tmp_path / "turned.mp4", degrees)).select(0, 0.0, 1.0)
+    assert selection is not None
+    jpeg = thumbnail(selection, frame_s(20) + 0.01)
+    assert jpeg is not None
+    with av.open(io.BytesIO(jpeg), "r") as picture:
+        (frame,) = picture.decode(video=0)
+    assert (frame.width, frame.height) == ((WIDTH_PX, HEIGHT_PX) if degrees == 180 else (HEIGHT_PX, WIDTH_PX))
+    back = np.ascontiguousarray(np.rot90(rgb(frame), -degrees // 90))
+    assert picture_code(back) == 20

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable
 
@@ -80,3 +82,14 @@ def test_stopping_waits_no_longer_than_it_is_told() -> None:
     assert not workers.offer(go.set)
     go.set()
     assert workers.stop(20) and done == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
+def test_a_nice_thread_leaves_the_processor_to_others(until: Until) -> None:
+    """And its process and all other threads stay as they are."""
+    workers, found = Workers("clips.test", threads=1, capacity=1, niceness=10), list[int]()
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert workers.offer(lambda: found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+    until(lambda: bool(found))
+    assert found == [10] and os.getpriority(os.PRIO_PROCESS, 0) == before
+    assert workers.stop(20)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from stream.clips.packets import Selection
 from stream.clips.remote import RemoteFolder
 from stream.clips.retention import Retention
 from stream.errors import NotFoundError
@@ -22,6 +24,34 @@ EndedFactory = Callable[..., MomentEvent]
 
 def target(bucket: Bucket) -> RemoteFolder:
     return RemoteFolder(bucket.address, bucket.options, timeout_s=1.0)
+
+
+def test_no_clip_waits_long_for_its_preview(
+    desk: Desk, fill: FillFactory, video: Path, ended: EndedFactory, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that is too busy to draw it leaves it out; the next one may be there again."""
+    filled(desk, fill, video)
+    go, drawn = threading.Event(), list[str]()
+
+    def slow(selection: Selection, span_s: tuple[float, float]) -> bytes:
+        go.wait(20)
+        drawn.append("once")
+        return b"RIFF"
+
+    monkeypatch.setattr("stream.clips.workshop.preview", slow)
+    with desk.running():
+        desk.store.append([ended(moment_id="a"), ended(moment_id="b")])
+        until(lambda: len(desk.told()) == 2)
+        assert [event.data.preview_url for event in desk.told()] == [None, None]
+        go.set()
+        until(lambda: bool(drawn))
+        desk.store.append([ended(moment_id="c")])
+        until(lambda: len(desk.told()) == 3)
+    assert desk.told()[2].data.preview_url is not None and desk.folder.preview("c").read_bytes() == b"RIFF"
+    assert not desk.folder.preview("a").exists(), "nobody knows of it, so nobody would remove it"
+    rendered = desk.metrics.render().decode()
+    assert 'r2stream_clip_previews_total{result="late"} 2.0' in rendered
+    assert 'r2stream_clip_previews_total{result="drawn"} 1.0' in rendered
 
 
 def why(desk: Desk, clip_id: str) -> str:
@@ -46,7 +76,7 @@ def test_a_clip_is_ready_once_it_is_there(
         until(lambda: bool(far.told()))
     clip = far.only().data
     assert (clip.state, clip.reason, clip.url) == ("ready", None, "/v1/moments/m1/clip.mp4")
-    assert bucket.names() >= {"m1.mp4", "m1.jpg"} and not list(far.folder.path.iterdir())
+    assert bucket.names() >= {"m1.mp4", "m1.jpg", "m1.webp"} and not list(far.folder.path.iterdir())
     reading = target(bucket).open("m1", "mp4", clip.bytes)
     (tmp_path / "m1.mp4").write_bytes(reading.read(0, reading.size_bytes()))
     assert len(show(tmp_path / "m1.mp4").codes) > 50
@@ -112,5 +142,5 @@ def test_what_is_read_there_goes_when_it_is_read(far: Desk, bucket: Bucket, ende
         reading.close()
         until(lambda: (known := far.store.clips.find("first")) is not None and known.data.state == "removed")
         assert {"second.mp4", "third.mp4"} <= bucket.names()
-        assert not {"first.mp4", "first.jpg"} & bucket.names()
+        assert not {"first.mp4", "first.jpg", "first.webp"} & bucket.names()
     assert len(far.told()) == 3

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import av
 import pytest
 
 from stream.clips.clocks import Clocks
@@ -25,8 +26,8 @@ from stream.metrics import Metrics
 from stream.query import Rolls
 from stream.store import Store
 from tests.conftest import EPOCH_S
-from tests.media import FPS, coded_pictures, encode_video
-from tests.stream.clips.conftest import FillFactory, show
+from tests.media import FPS, coded_pictures, encode_video, picture_code
+from tests.stream.clips.conftest import FillFactory, rgb, show
 
 if TYPE_CHECKING:
     from tests.conftest import MomentFactory
@@ -128,6 +129,7 @@ def test_a_moment_that_ends_becomes_a_clip(
     assert (clip.clip_id, clip.moment_id, clip.stream, clip.query) == ("m1", "m1", "pitch", "goal")
     assert (clip.state, clip.reason, clip.container) == ("ready", None, "mp4")
     assert (clip.url, clip.thumbnail_url) == ("/v1/moments/m1/clip.mp4", "/v1/moments/m1/thumbnail.jpg")
+    assert clip.preview_url == "/v1/moments/m1/preview.webp"
     path = desk.folder.video("m1", "mp4")
     assert path.stat().st_size == clip.bytes
     shown = show(path)
@@ -136,7 +138,7 @@ def test_a_moment_that_ends_becomes_a_clip(
     assert clip.end.media_time_s == pytest.approx((shown.codes[-1] + 1) / FPS, abs=0.05)
     assert clip.start.time == rfc3339(EPOCH_S + (clip.start.media_time_s or 0))
     assert desk.folder.thumbnail("m1").read_bytes().startswith(b"\xff\xd8")
-    assert sorted(file.name for file in desk.folder.path.iterdir()) == ["m1.jpg", "m1.mp4"]
+    assert sorted(file.name for file in desk.folder.path.iterdir()) == ["m1.jpg", "m1.mp4", "m1.webp"]
     rendered = desk.metrics.render().decode()
     assert 'r2stream_clips_total{result="ready"} 1.0' in rendered and "r2stream_clip_seconds_count 1.0" in rendered
     record = desk.store.clips.find("m1")
@@ -362,6 +364,21 @@ def test_stopping_cuts_what_waits(
     desk.store.append([ended(6.0, 8.0)])
     assert writer.stop()
     assert desk.only().data.state == "ready"
+
+
+def test_the_thumbnail_is_taken_at_the_peak(
+    desk: Desk, fill: FillFactory, video: Path, ended: Callable[..., MomentEvent], until: Until
+) -> None:
+    """Where the moment says where that is, and else in its middle."""
+    filled(desk, fill, video)
+    peak = Instant(time=None, media_time_s=3.4, final=True)
+    with desk.running():
+        desk.store.append([ended(moment_id="peak", peak=peak), ended(moment_id="middle")])
+        until(lambda: len(desk.told()) == 2)
+    for name, time_s in (("peak", 3.4), ("middle", 4.0)):
+        with av.open(str(desk.folder.thumbnail(name)), "r") as picture:
+            (frame,) = picture.decode(video=0)
+        assert picture_code(rgb(frame)) == round(time_s * FPS)
 
 
 class SlowFolder(ClipFolder):
