@@ -92,6 +92,10 @@ class Metrics:
         """Drop every series of a query that was removed."""
         self._forget("query", query)
 
+    def forget_sink(self, sink: str) -> None:
+        """Drop every series of a sink that was removed, or begins anew."""
+        self._forget("sink", sink)
+
     def _forget(self, label: str, value: str) -> None:
         for metric in self._by_label.get(label, ()):
             metric.remove_by_labels({label: value})

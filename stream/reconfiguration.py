@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from stream.definitions import Defined, Definition, Definitions
 from stream.errors import ConfigError
+from stream.live_settings import LiveParts, for_a_restart, taken_up
 from stream.metrics import Metrics
 from stream.query import Query
 from stream.runner import StreamRunner
@@ -20,12 +21,6 @@ from stream.watching import Watching
 
 Unusable = MutableMapping[tuple[Literal["stream", "query"], str], str]
 D = TypeVar("D", bound=Defined)
-
-_FIXED: Final = (
-    *("model", "device", "data_dir", "database", "retention", "clips", "sinks", "reels"),
-    *("server.host", "server.port", "server.token"),
-)
-"""Settings that are only read at the start."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +47,16 @@ class Reconfiguration:
         queries: Definitions[Query],
         unusable: Unusable,
         watching: Watching,
+        parts: LiveParts,
         metrics: Metrics,
     ) -> None:
         """`settings` are those that the service was started with; `unusable` is kept up to date."""
-        self._started_with = settings
+        self._started_with = self._settings = settings
         self._streams = streams
         self._queries = queries
         self._unusable = unusable
         self._watching = watching
+        self._parts = parts
         self._metrics = metrics
         self._refused: tuple[str, ...] = ()
         self._waiting: tuple[str, ...] = ()
@@ -80,15 +77,21 @@ class Reconfiguration:
 
         Raises:
             ConfigError: they cannot be used; nothing has changed then.
+            EngineBusyError, StoreError: they cannot be applied now; to be tried again.
         """
         plan = self._plan(settings)
+        sinks, other_sinks = self._parts.sinks.names, self._parts.sinks.differing(settings.sinks)
+        self._parts.apply(settings)
         self._metrics.settings_refused.set(0)
         self._refused = ()
         changes = [
             *_in_words("stream", self._streams.names, plan.streams.keys(), plan.other_streams),
             *_in_words("query", self._queries.names, plan.queries.keys(), plan.other_queries),
+            *_in_words("sink", sinks, settings.sinks, other_sinks),
+            *(f"{key} changed" for key in taken_up(self._settings, settings)),
         ]
         self._take(settings, plan)
+        self._settings = settings
         waiting = self._for_a_restart(settings)
         news = () if waiting == self._waiting else waiting
         self._waiting = waiting
@@ -140,7 +143,7 @@ class Reconfiguration:
             self._metrics.forget_query(name)
 
     def _for_a_restart(self, settings: Settings) -> tuple[str, ...]:
-        fixed = [key for key in _FIXED if _value(settings, key) != _value(self._started_with, key)]
+        fixed = for_a_restart(self._started_with, settings)
         sentence = f"Changed in the settings file, and used after a restart of r2stream: {', '.join(fixed)}."
         return (sentence,) if fixed else ()
 
@@ -155,8 +158,3 @@ def _differing(before: Definitions[D], after: Mapping[str, Definition[D]]) -> fr
 def _in_words(kind: str, before: Collection[str], after: Collection[str], differing: Collection[str]) -> list[str]:
     words = {(False, True): "added", (True, False): "removed", (True, True): "changed"}
     return [f"{kind} '{name}' {words[name in before, name in after]}" for name in sorted(differing)]
-
-
-def _value(settings: Settings, key: str) -> object:
-    section, _, name = key.rpartition(".")
-    return getattr(settings.server if section else settings, name)

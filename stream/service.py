@@ -30,6 +30,7 @@ from stream.data_dir import lock_data_dir, open_store
 from stream.definitions import Definition, Definitions
 from stream.engine import Engine, load_engine
 from stream.errors import ConfigError
+from stream.live_settings import LiveParts
 from stream.metrics import Metrics
 from stream.query import Query, Rolls
 from stream.reconfiguration import Reconfiguration
@@ -69,14 +70,16 @@ class Service:
         self._metrics = Metrics()
         self._metrics.build_info.info({"version": version("r2stream"), "model": engine.name})
         rings = Rings(settings.clips.memory_per_stream, monotonic_s)
+        files = Retention(settings.clips.max_bytes, settings.clips.max_age_s)
         self._watching = Watching(engine, store, self._metrics, rings, wall_time_s, monotonic_s)
         self._sinks = Sinks(settings.sinks, store, self._metrics, wall_time_s)
         self._streams = Definitions("stream", settings.streams, store.streams, StreamSettings.parse, wall_time_s)
         self._queries = Definitions("query", settings.queries, store.queries, Query.parse, wall_time_s)
-        self._make_clips(rings, Clocks(wall_time_s, monotonic_s))
+        self._make_clips(rings, files, Clocks(wall_time_s, monotonic_s))
         self._unusable: dict[tuple[Literal["stream", "query"], str], str] = {}
+        parts = LiveParts(store, self._sinks, rings, files)
         self._reconfiguration = Reconfiguration(
-            settings, self._streams, self._queries, self._unusable, self._watching, self._metrics
+            settings, self._streams, self._queries, self._unusable, self._watching, parts, self._metrics
         )
         self._changing = threading.RLock()
         self._stopped = False
@@ -179,8 +182,11 @@ class Service:
         with self._changing:
             if self._stopped:
                 return ()
+            other_sinks = self._sinks.differing(settings.sinks)
             changes = self._reconfiguration.apply(settings)
             self._tell_sinks()
+            for query in self._queries.all() if other_sinks else ():
+                self._warn_of_missing_sinks(query)
             return changes
 
     def refuse_settings(self, place: str) -> None:
@@ -241,11 +247,10 @@ class Service:
         self._streams.entry(stream)
         return self._watching.test(stream, queries)
 
-    def _make_clips(self, rings: Rings, clocks: Clocks) -> None:
+    def _make_clips(self, rings: Rings, retention: Retention, clocks: Clocks) -> None:
         settings, folder = self.settings.clips, ClipFolder(self.settings.clips_dir)
         remote = RemoteFolder(settings.address, settings.options) if settings.address else None
         uploads = Uploads(folder, remote, self._metrics) if remote else None
-        retention = Retention(settings.max_bytes, settings.max_age_s)
         writer = ClipWriter(self._store, rings, folder, retention, self._metrics, self._rolls, clocks, uploads)
         clips = ClipDesk(self._store, rings, remote or folder, writer, clocks)
         place = ReelPlace(folder, remote)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from stream.store import ClipRecord, ReelRecord, Store
 
 
-@dataclass(frozen=True)
+@dataclass
 class Retention:
-    """How many files are kept."""
+    """How many files are kept; may be changed at any time."""
 
     max_bytes: int
     max_age_s: float

@@ -36,6 +36,12 @@ class PacketRing:
         self._bytes = 0
         self._drops: Counter[str] = Counter()
 
+    def resize(self, max_bytes: int) -> None:
+        """Hold so many bytes from now on; what is too much goes at once."""
+        with self._lock:
+            self.max_bytes = max_bytes
+            self._keep_bounds()
+
     @property
     def bytes(self) -> int:
         """Memory that is held."""

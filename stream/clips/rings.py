@@ -32,6 +32,16 @@ class Rings:
             self._purge()
             return self._rings.setdefault(stream, PacketRing(max_bytes=self.memory_per_stream))
 
+    def resize(self, memory_per_stream: int) -> None:
+        """Hold so many bytes of each stream from now on. Neither to nor from 0: whether packets are kept at all is
+        settled when a stream begins."""
+        if not memory_per_stream or not self.memory_per_stream:
+            raise ValueError("whether packets are kept cannot be changed")
+        with self._lock:
+            self.memory_per_stream = memory_per_stream
+            for ring in self._rings.values():
+                ring.resize(memory_per_stream)
+
     def find(self, stream: str) -> PacketRing | None:
         """The stream's ring, if there is one."""
         with self._lock:

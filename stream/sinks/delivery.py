@@ -67,6 +67,7 @@ class Delivery:
         self._skipped = False
         """Events were missed since the outlet last adapted: what it knows from them may be wrong."""
         self._finishing = False
+        self._abandoned = False
         self._hurry: asyncio.Event | None = None
         self._waiter: Waiter | None = None
 
@@ -82,6 +83,10 @@ class Delivery:
         """End at the end of the log, or with the next failure."""
         self._finishing = True
         self.wake(hurry=True)
+
+    def abandon(self) -> None:
+        """Another one has taken over this place: no longer keep it. May be called from any thread."""
+        self._abandoned = True
 
     def wake(self, *, hurry: bool = False) -> None:
         """Look around; with `hurry` also where the next try is being waited for."""
@@ -264,7 +269,7 @@ class Delivery:
     def _save(self) -> None:
         """Keep the place reached; when that fails, some events come twice after a restart."""
         self._saved_at_s = time.monotonic()
-        if self.cursor == self._saved_cursor:
+        if self.cursor == self._saved_cursor or self._abandoned:
             return
         try:
             self._store.sinks.move(self.name, self.cursor, self.delivered_at_s)

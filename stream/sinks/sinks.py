@@ -41,18 +41,19 @@ class Sinks:
         """Keeps the place of each sink from now on. Raises StoreError."""
         self._settings = settings
         self._store = store
+        self._metrics = metrics
+        self._wall_time_s = wall_time_s
         self._created_s = wall_time_s()
         self._watched = Watched()
+        self._started = False
         store.sinks.keep(list(settings), store.latest_cursor())
-        self._threads: Mapping[str, SinkThread] = MappingProxyType(
-            {
-                name: SinkThread(Delivery(name, _make(sink, store), store, metrics, wall_time_s=wall_time_s))
-                for name, sink in settings.items()
-                if sink.enabled
-            }
-        )
-        for name, thread in self._threads.items():
-            metrics.delivery_queue.labels(name).set_function(_lag(thread.delivery, store))
+        # Replaced as a whole on every change, so that readers in other threads need no lock.
+        self._threads: Mapping[str, SinkThread] = MappingProxyType(self._new_threads(settings.values()))
+
+    @property
+    def settings(self) -> Mapping[str, SinkSettings]:
+        """Those of each sink by name."""
+        return self._settings
 
     @property
     def names(self) -> Sequence[str]:
@@ -60,18 +61,42 @@ class Sinks:
 
     def start(self) -> None:
         """Deliver from now on."""
+        self._started = True
         for thread in self._threads.values():
             thread.start()
 
+    def differing(self, settings: Mapping[str, SinkSettings]) -> frozenset[str]:
+        """Names of those that would be new, gone, or defined otherwise."""
+        names = settings.keys() | self._settings.keys()
+        return frozenset(name for name in names if settings.get(name) != self._settings.get(name))
+
+    def apply(self, settings: Mapping[str, SinkSettings]) -> None:
+        """Go on with these: one that is defined otherwise ends and begins anew at its place, one that is new begins
+        with the next event, one that is gone is forgotten, and none of the others notices.
+
+        One thread at a time. Raises StoreError: nothing has changed then, or what has ended begins with the next call.
+        """
+        other = self.differing(settings)
+        if not other:
+            return
+        self._store.sinks.keep(list(settings), self._store.latest_cursor())
+        going_on = {name: thread for name, thread in self._threads.items() if name not in other}
+        for late in _end([thread for name, thread in self._threads.items() if name in other]):
+            late.delivery.abandon()
+        for name in other:
+            self._metrics.forget_sink(name)
+        self._threads = MappingProxyType(going_on)
+        self._settings = {name: sink for name, sink in self._settings.items() if name not in other}
+        threads = self._new_threads(sink for name, sink in settings.items() if name in other)
+        for thread in threads.values():
+            thread.delivery.watch(self._watched)
+            if self._started:
+                thread.start()
+        self._settings, self._threads = settings, MappingProxyType({**going_on, **threads})
+
     def stop(self) -> bool:
         """End, after what can be delivered soon; says whether all ended in time. Safe to call twice."""
-        threads = list(self._threads.values())
-        for thread in threads:
-            thread.call(thread.delivery.finish)
-        deadline_s = time.monotonic() + FINISH_S
-        late = [thread for thread in threads if not thread.join(max(0.0, deadline_s - time.monotonic()))]
-        deadline_s = time.monotonic() + CANCEL_S
-        return all([thread.join(max(0.1, deadline_s - time.monotonic()), cancel=True) for thread in late])
+        return not _end(list(self._threads.values()))
 
     def watch(self, streams: Iterable[str], queries: Iterable[Query]) -> None:
         """Tell the sinks what is watched now."""
@@ -122,11 +147,32 @@ class Sinks:
         thread.call(lambda: thread.delivery.wake(hurry=True))
         return count
 
+    def _new_threads(self, settings: Iterable[SinkSettings]) -> dict[str, SinkThread]:
+        """For those that are switched on, each at its place. Raises StoreError."""
+        threads = {}
+        for sink in settings:
+            if sink.enabled:
+                made = _make(sink, self._store)
+                delivery = Delivery(sink.name, made, self._store, self._metrics, wall_time_s=self._wall_time_s)
+                self._metrics.delivery_queue.labels(sink.name).set_function(_lag(delivery, self._store))
+                threads[sink.name] = SinkThread(delivery)
+        return threads
+
     def _known(self, name: str) -> SinkSettings:
         try:
             return self._settings[name]
         except KeyError:
             raise NotFoundError(f"there is no sink '{name}'") from None
+
+
+def _end(threads: Sequence[SinkThread]) -> list[SinkThread]:
+    """End some, after what can be delivered soon; those that have not ended in time."""
+    for thread in threads:
+        thread.call(thread.delivery.finish)
+    deadline_s = time.monotonic() + FINISH_S
+    late = [thread for thread in threads if not thread.join(max(0.0, deadline_s - time.monotonic()))]
+    deadline_s = time.monotonic() + CANCEL_S
+    return [thread for thread in late if not thread.join(max(0.1, deadline_s - time.monotonic()), cancel=True)]
 
 
 def _make(settings: SinkSettings, store: Store) -> Sink:

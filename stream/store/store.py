@@ -43,6 +43,8 @@ MAX_EVENTS: Final = 200_000
 TAIL_EVENTS: Final = 1_000
 PRUNE_STEP: Final = 1_000
 """Retention removes about this many events at a time, so that no append waits for a large removal."""
+PRUNE_STEPS: Final = 5
+"""So many times as much when there are far too many, as after a change of the settings."""
 AGE_CHECK_S: Final = 60.0
 """How often events are looked at for their age."""
 
@@ -116,21 +118,30 @@ class Store:
         self._bell.ring(latest)
         return logged
 
+    def set_retention(self, max_events: int, max_age_s: float | None) -> None:
+        """Keep as much from now on, as at the start; what is too much goes a part at a time."""
+        with self._database.alone():
+            self._max_events, self._max_age_s = max_events, max_age_s
+            self._next_age_check_s = -math.inf
+
     def retain(self) -> None:
-        """Remove what has become too old, a part at a time; to be called now and then while nothing is logged."""
+        """Remove what is too much or too old, a part at a time; to be called now and then while nothing is logged."""
         now_s = self._wall_time_s()
-        if self._max_age_s is None or now_s < self._next_age_check_s:
+        if not self._too_many(self._bell.latest) and (self._max_age_s is None or now_s < self._next_age_check_s):
             return
         with self._database.alone():
             with self._database.writing() as connection:
                 kept = self._prune(connection, self._bell.latest, now_s)
             self._pruned_to, self._next_age_check_s = kept
 
+    def _too_many(self, latest: int) -> bool:
+        return latest - self._pruned_to >= self._max_events + PRUNE_STEP
+
     def _prune(self, connection: Connection, latest: int, now_s: float) -> tuple[int, float]:
         """Remove what is too much or too old; the cursor up to which all is removed, and when to look at ages next."""
         up_to, next_check_s = self._pruned_to, self._next_age_check_s
-        if latest - up_to >= self._max_events + PRUNE_STEP:
-            up_to = latest - self._max_events
+        if self._too_many(latest):
+            up_to = min(latest - self._max_events, up_to + PRUNE_STEPS * PRUNE_STEP)
         if self._max_age_s is not None and now_s >= next_check_s:
             # The newest event stays, whatever its age: it remembers which cursors were used.
             expired = min(logged_before(connection, now_s - self._max_age_s), latest - 1)

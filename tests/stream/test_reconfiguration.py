@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from r2model import R2Model
-from stream.errors import ConfigError, ConflictError
+from stream.errors import ConfigError, ConflictError, NotFoundError
 from stream.service import Service
 from stream.settings import parse_settings
 from tests.models import random_model
+from tests.receiver import Receiver, receiving
 from tests.stream.test_service import CAR, EAGER, GOAL, LIVE, Made, Script, endings, events_of, moments, started
 
 Until = Callable[[Callable[[], bool]], None]
@@ -38,6 +39,10 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
 def apply(service: Service, made: Made, **document: Any) -> Sequence[str]:
     return service.apply_settings(parse_settings({"data_dir": str(made.data_dir), **document}))
+
+
+def hook(receiver: Receiver) -> dict[str, Any]:
+    return {"type": "webhook", "url": receiver.url, "allow_private": True}
 
 
 def refused(service: Service) -> float | None:
@@ -130,6 +135,48 @@ def test_what_the_api_added_stays(made: Made, script: Script) -> None:
         assert service.patch_query("mine", {"cooldown": 1}).query.text == GOAL
     with made.running(streams={"live": LIVE}) as service:
         assert service.query("mine").query.cooldown_s == 1.0
+
+
+def test_sinks_come_and_go(made: Made, script: Script, until: Until) -> None:
+    """A new one hears what comes next; streams, queries and the other sinks notice nothing."""
+    watched: dict[str, Any] = {"streams": {"live": LIVE}, "queries": {"goal": EAGER}}
+    with receiving() as kept, receiving() as new, made.running(**watched, sinks={"kept": hook(kept)}) as service:
+        script.push(6)
+        until(lambda: started(service, "goal") and service.stream("live").frames == 6 and service.settle(10))
+        until(lambda: service.sinks.status("kept").lag == 0)
+        since, heard = service.sinks.status("kept").since, len(kept.requests)
+        sinks = {"kept": hook(kept), "new": hook(new)}
+        assert apply(service, made, **watched, sinks=sinks) == ["sink 'new' added"]
+        assert service.sinks.status("kept").since == since and len(script.sources) == 1
+        apply(service, made, streams={"live": LIVE}, sinks=sinks)
+        until(lambda: bool(new.requests) and len(kept.requests) == heard + len(new.requests))
+        assert new.ids == kept.ids[heard:] and not service.ready().warnings
+        assert apply(service, made, streams={"live": LIVE}, sinks={"new": hook(new)}) == ["sink 'kept' removed"]
+        with pytest.raises(NotFoundError):
+            service.sinks.status("kept")
+
+
+def test_how_much_is_kept_is_taken_up(made: Made, script: Script) -> None:
+    """Of events, of files and of packets; all else about clips needs a restart, and whether packets are kept at all."""
+    with made.running(streams={"live": LIVE}) as service:
+        kept: dict[str, Any] = {
+            "retention": {"max_events": 7, "max_age": "1h"},
+            "clips": {"max_bytes": "1MiB", "max_age": "1d"},
+        }
+        assert apply(service, made, streams={"live": LIVE}, **kept) == [
+            "retention.max_events changed",
+            "retention.max_age changed",
+            "clips.max_bytes changed",
+            "clips.max_age changed",
+        ]
+        assert apply(service, made, streams={"live": LIVE}, **kept) == [] and len(script.sources) == 1
+        memory = {**kept, "clips": {**kept["clips"], "memory_per_stream": "32MiB"}}
+        assert apply(service, made, streams={"live": LIVE}, **memory) == ["clips.memory_per_stream changed"]
+        assert service.ready().warnings == ()
+        other = {**kept, "clips": {"memory_per_stream": 0, "folder": "elsewhere"}}
+        told = apply(service, made, streams={"live": LIVE}, **other)
+        assert told[-1].endswith("after a restart of r2stream: clips.folder, clips.memory_per_stream.")
+        assert told[:-1] == ["clips.max_bytes changed", "clips.max_age changed"]
 
 
 def test_what_needs_a_restart_is_said_until_it_is_as_it_was(made: Made, script: Script) -> None:

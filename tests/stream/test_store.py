@@ -338,6 +338,29 @@ def test_old_events_go_a_part_at_a_time(tmp_path: Path, moment: MomentFactory, m
     store.close()
 
 
+def test_how_much_is_kept_may_change(tmp_path: Path, moment: MomentFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far too many events go a part at a time, also while nothing is logged, and a new age counts at once."""
+    monkeypatch.setattr(store_module, "PRUNE_STEP", 2)
+    monkeypatch.setattr(store_module, "PRUNE_STEPS", 3)
+    now = {"s": 1000.0}
+    store = Store(tmp_path / PATH, wall_time_s=lambda: now["s"])
+    store.append([moment("ended") for _ in range(20)])
+    store.retain()
+    assert len(cursors(store)) == 20
+    store.set_retention(5, None)
+    lengths = []
+    for _ in range(4):
+        store.retain()
+        lengths.append(len(cursors(store)))
+    assert lengths == [14, 8, 5, 5]
+    now["s"] += 60
+    store.set_retention(5, 30.0)
+    for _ in range(3):
+        store.retain()
+    assert cursors(store) == [20]
+    store.close()
+
+
 def test_a_reader_that_comes_too_late_is_told(pruned: Store) -> None:
     """`missed` is true when events after the cursor were removed, and false when none were."""
     assert pruned.read(after=0).missed

@@ -136,6 +136,17 @@ def test_whole_gops_go_from_the_old_end() -> None:
     assert ring.bytes == 17 * (SIZE + OVERHEAD_BYTES)
 
 
+def test_a_smaller_ring_lets_go_at_once() -> None:
+    """And keeps the newest GOPs that fit; a larger one loses nothing."""
+    ring = PacketRing(max_bytes=ROOMY)
+    feed(ring, 50)
+    ring.resize(25 * (SIZE + OVERHEAD_BYTES))
+    assert ring.bytes <= ring.max_bytes
+    assert numbers(ring.select(0, s(0), s(50))) == list(range(30, 50))
+    ring.resize(ROOMY)
+    assert numbers(ring.select(0, s(0), s(50))) == list(range(30, 50))
+
+
 def test_seconds_are_a_bound_too() -> None:
     """However small the packets are."""
     ring = PacketRing(max_bytes=ROOMY, max_s=1.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
+
 from stream.clips.rings import RETIRED_S, Rings
 
 
@@ -37,6 +39,19 @@ def test_a_removed_streams_packets_go_in_a_while() -> None:
     assert rings.find("pitch") is ring
     clock.now_s += 1
     assert rings.find("pitch") is None
+
+
+def test_the_size_may_change() -> None:
+    """Of those there are and of those to come; whether there are any may not."""
+    rings = Rings(1000)
+    ring = rings.ring("pitch")
+    rings.resize(500)
+    other = rings.ring("gate")
+    assert ring is not None and other is not None and ring.max_bytes == other.max_bytes == 500
+    with pytest.raises(ValueError, match="cannot be changed"):
+        rings.resize(0)
+    with pytest.raises(ValueError, match="cannot be changed"):
+        Rings(0).resize(500)
 
 
 def test_without_memory_there_are_no_rings() -> None:

@@ -124,6 +124,24 @@ async def test_who_comes_late_finds_the_state(broker: ServerProcess, store: Stor
         await ear.hears("r2stream/available", "offline")
 
 
+async def test_a_changed_prefix_is_taken_up(broker: ServerProcess, store: Store, moment: MomentFactory) -> None:
+    """The old one is told to be offline, and what comes next comes under the new one, from the same place on."""
+    settings = settings_for(broker.port)
+    async with listening(broker.port) as ear, running(store, settings, GOAL) as sinks:
+        await ear.hears("r2stream/available", "online")
+        store.append([moment(moment_id="a")])
+        await ear.hears(STATE, "ON")
+        await becomes_true(lambda: sinks.status("broker").lag == 0)
+        await asyncio.to_thread(sinks.apply, {"broker": replace(settings, prefix="arena")})
+        await ear.hears("r2stream/available", "offline")
+        await ear.hears("arena/available", "online")
+        await ear.hears("arena/pitch/goal/state", "ON")
+        (event,) = store.append([moment("ended", moment_id="a", revision=2)])
+        await ear.hears("arena/pitch/goal/state", "OFF")
+    assert ear.said("arena/events") == [event.to_json()]
+    assert ear.cursors == [1]
+
+
 async def test_what_goes_is_taken_back(broker: ServerProcess, store: Store, moment: MomentFactory) -> None:
     """A query or a stream that is removed leaves nothing; its last event brings nothing back."""
     async with running(store, settings_for(broker.port), GOAL) as sinks:

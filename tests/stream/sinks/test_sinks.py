@@ -15,7 +15,7 @@ from stream.metrics import Metrics
 from stream.query import Query
 from stream.sinks.settings import WebhookSettings
 from stream.sinks.sinks import Sinks
-from stream.store import Store
+from stream.store import Store, StoreError
 from tests.receiver import Receiver, receiving
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream.sinks.delivery.LONGEST_RETRY_S", 0.05)
 
 
-def hook(name: str, receiver: Receiver, **options: object) -> WebhookSettings:
-    return WebhookSettings(name, receiver.url, allow_private=True, timeout_s=1.0, **options)  # type: ignore[arg-type]
+def hook(name: str, receiver: Receiver, timeout_s: float = 1.0, **options: object) -> WebhookSettings:
+    return WebhookSettings(name, receiver.url, allow_private=True, timeout_s=timeout_s, **options)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -102,6 +102,77 @@ def test_a_sink_that_is_switched_off_keeps_its_place(
             sinks.redeliver("hook", None)
     with running(store, hook("hook", receiver)):
         until(lambda: len(receiver.requests) == 3)
+
+
+def test_only_what_is_defined_otherwise_begins_anew(
+    store: Store, receiver: Receiver, moment: MomentFactory, until: Until
+) -> None:
+    """At its place, with its dead letters; the others keep their connection, and one that was switched off is on."""
+    receiver.script.append(422)
+    metrics = Metrics()
+    with receiving() as moved, receiving() as late:
+        before = hook("hook", receiver), hook("same", receiver), hook("late", late, enabled=False)
+        with running(store, *before, metrics=metrics) as sinks:
+            store.append([moment(), moment()])
+            until(lambda: all(sinks.status(name).cursor == 2 for name in ("hook", "same")))
+            letters = sum(sinks.status(name).dead_letters for name in ("hook", "same"))
+            since = sinks.status("same").since
+            after = hook("hook", moved), hook("same", receiver), hook("late", late)
+            sinks.apply({one.name: one for one in after})
+            assert sinks.status("same").since == since and letters == 1
+            assert sum(sinks.status(name).dead_letters for name in ("hook", "same")) == 1
+            events = store.append([moment()])
+            until(lambda: sinks.status("hook").cursor == 3 and len(late.requests) == 3)
+            assert moved.ids == [events[0].id], "what was delivered before is not delivered again"
+            assert {thread.name for thread in threading.enumerate() if thread.name.startswith("sink[")} == {
+                "sink[hook]",
+                "sink[same]",
+                "sink[late]",
+            }
+            sinks.apply({"same": after[1]})
+            with pytest.raises(NotFoundError):
+                sinks.status("hook")
+            assert b'sink="hook"' not in metrics.render() and b'sink="same"' in metrics.render()
+
+
+def test_a_sink_that_hangs_is_replaced_all_the_same(
+    store: Store, receiver: Receiver, moment: MomentFactory, until: Until
+) -> None:
+    """Within bounds; what the old one does after that does not move the place of the new one."""
+    with receiving() as hanging:
+        hanging.always = "hang"
+        slow = WebhookSettings("hook", hanging.url, allow_private=True, timeout_s=30.0)
+        with running(store, slow) as sinks:
+            events = store.append([moment(), moment()])
+            until(lambda: bool(hanging.requests))
+            began_s = time.monotonic()
+            sinks.apply({"hook": hook("hook", receiver)})
+            assert time.monotonic() - began_s < 6
+            until(lambda: sinks.status("hook").cursor == 2)
+            assert receiver.ids == [event.id for event in events]
+
+
+def test_a_change_that_cannot_be_kept_changes_nothing(
+    store: Store, receiver: Receiver, moment: MomentFactory, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And may be tried again."""
+    with running(store, hook("hook", receiver)) as sinks:
+        with monkeypatch.context() as broken:
+
+            def fail(*args: object) -> None:
+                raise StoreError("no space left")
+
+            broken.setattr(store.sinks, "keep", fail)
+            with pytest.raises(StoreError):
+                sinks.apply({"other": hook("other", receiver)})
+        assert sinks.names == ["hook"]
+        with monkeypatch.context() as broken:
+            broken.setattr(store.sinks, "place", fail)
+            with pytest.raises(StoreError):
+                sinks.apply({"hook": hook("hook", receiver, timeout_s=2.0)})
+        sinks.apply({"hook": hook("hook", receiver, timeout_s=2.0)})
+        store.append([moment()])
+        until(lambda: sinks.status("hook").cursor == 1)
 
 
 def test_dead_letters_are_seen_and_redelivered(
