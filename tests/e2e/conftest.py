@@ -21,7 +21,7 @@ import yaml
 
 from clients import Client, Event, EventStream
 from stream.broadcast import Broadcast
-from tests.media import encode_video
+from tests.media import busy_pictures, encode_video
 from tests.models import save_random_model
 from tests.servers import free_port
 
@@ -145,6 +145,14 @@ def broadcast_folder(tmp_path_factory: pytest.TempPathFactory, broadcast: Broadc
     folder = tmp_path_factory.mktemp("broadcast")
     encode_broadcast(folder / "short.mp4", broadcast, 20)
     return folder
+
+
+@pytest.fixture(scope="session")
+def busy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 s of 720p H.264 at about 5 Mbit/s with sound, a keyframe every 2 s, as a camera sends it."""
+    path = tmp_path_factory.mktemp("busy") / "busy.mp4"
+    options = {"crf": "30"}
+    return encode_video(path, busy_pictures(20 * 25), keyframe_interval=2 * 25, audio=True, options=options)
 
 
 def encode_broadcast(path: Path, broadcast: Broadcast, length_s: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,10 @@ import av
 import numpy as np
 import pytest
 
-from clients import Clip, Event, Moment
+from clients import ClientError, Clip, Event, Moment
 from stream.broadcast import Broadcast
 from stream.types import Image
-from tests.e2e.conftest import FPS, ServeProcess, listening
+from tests.e2e.conftest import FPS, Listener, ServeProcess, listening
 from tests.servers import ServerProcess, rtsp_folder_server
 from tests.stream.clips.conftest import rgb
 
@@ -79,3 +80,54 @@ async def test_a_moment_becomes_a_file(
     assert len(images) == pytest.approx((end_s - start_s) * FPS, abs=1)
     assert programme_time_s(images[0], broadcast, start_s) == pytest.approx(start_s, abs=0.25)
     assert programme_time_s(images[-1], broadcast, end_s) == pytest.approx(end_s, abs=0.25)
+
+
+async def test_a_clip_that_is_being_downloaded_is_read_to_its_end(
+    busy_file: Path, eager_model: Path, serve: Callable[..., ServeProcess], tmp_path: Path
+) -> None:
+    """A newer clip pushes it out while a slow client is at its beginning: that one gets all of it, the next one 404."""
+    clips = {"max_bytes": "8MB", "folder": str(tmp_path / "clips")}
+    service = serve(model=str(eager_model), streams={"cam": str(busy_file)}, clips=clips)
+    async with listening(service.url) as heard:
+        await heard.frames_of("cam", 1)
+        first = await cut_and_wait(heard, "cam", 0.0, 8.0)
+        assert first.bytes is not None and 4_000_000 < first.bytes < 8_000_000
+        # Of a file of this size, neither side's buffers hold more than a part.
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port, limit=1 << 16)
+        writer.write(f"GET {first.url} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        assert b" 200 " in await reader.readline()
+        await cut_and_wait(heard, "cam", 8.0, 16.0)
+        async with asyncio.timeout(20):
+            while (await heard.client.clip_info(first.clip_id)).state != "removed":
+                await asyncio.sleep(0.1)
+                assert service.process is not None and service.process.poll() is None
+        assert not (tmp_path / "clips" / f"{first.clip_id}.mp4").exists()
+        answer = await read_all(reader)
+        writer.close()
+        with pytest.raises(ClientError) as refused:
+            await heard.client.save_clip(first.clip_id, tmp_path / "late.mp4")
+    assert (refused.value.status, refused.value.code) == (404, "clip_removed")
+    body = answer.partition(b"\r\n\r\n")[2]
+    assert len(body) == first.bytes
+    (tmp_path / "clip.mp4").write_bytes(body)
+    with av.open(str(tmp_path / "clip.mp4")) as file:
+        assert sum(1 for _ in file.decode(video=0)) == pytest.approx(8 * 25, abs=1)
+
+
+async def cut_and_wait(heard: Listener, stream: str, start_s: float, end_s: float) -> Clip:
+    """A clip of these media times, once it is ready."""
+    clip_id = (await heard.client.add_clip(stream, start_s, end_s)).clip_id
+    await heard.until(lambda events: any(event.clip and event.clip.clip_id == clip_id for event in events))
+    clip = await heard.client.clip_info(clip_id)
+    assert clip.state == "ready", clip.reason
+    return clip
+
+
+async def read_all(reader: asyncio.StreamReader) -> bytes:
+    """To the end, at some 10 MB in a second."""
+    parts: list[bytes] = []
+    async with asyncio.timeout(60):
+        while part := await reader.read(1 << 16):
+            parts.append(part)
+            await asyncio.sleep(0.005)
+    return b"".join(parts)
