@@ -75,8 +75,6 @@ class Selection:
     first_pts: int
     """The picture that was on when the piece begins, in ticks of the video."""
     start_s: float
-    keyframe_s: float
-    """Where a file begins that cannot leave pictures undisplayed."""
     end_s: float
     offset_s: float
     """The stream's own time stamp less media time."""

@@ -22,14 +22,12 @@ def select(stretch: Stretch, start_s: float, end_s: float) -> Selection | None:
     shown_until_s = _end_s(packets, stretch)
     if shown_until_s <= begin:
         return None
-    keyframe_s = video.seconds(packets[0].pts)
     return Selection(
         tracks=stretch.tracks,
         video=tuple(packets),
-        audio=_sound(stretch, keyframe_s, shown_until_s),
+        audio=_sound(stretch, video.seconds(packets[0].pts), shown_until_s),
         first_pts=first_pts,
         start_s=video.seconds(first_pts) - stretch.offset_s,
-        keyframe_s=keyframe_s - stretch.offset_s,
         end_s=shown_until_s - stretch.offset_s,
         offset_s=stretch.offset_s,
         wall_offset_s=stretch.wall_offset_s,
