@@ -182,8 +182,8 @@ class Tracker:
 
     @property
     def _hold_s(self) -> float:
-        """A span that may still be merged keeps a moment from being final."""
-        return max(self.query.settle_s, self.query.merge_gap_s)
+        """A span that may still be merged keeps a moment from being final; it is seen once its first frame is over."""
+        return max(self.query.settle_s, self.query.merge_gap_s + self.frame_interval_s)
 
     def _sight(self, moment: _Moment) -> Sight:
         """For a moment that was found in this grounding."""

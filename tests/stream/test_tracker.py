@@ -194,7 +194,7 @@ def test_a_new_span_within_the_merge_gap_extends_a_moment() -> None:
     updates = watch(query, observations)
     assert len({update.moment_id for update in updates}) == 1
     assert told(updates)[-1] == ("ended", 10.0, 19.0)
-    assert updates[-1].now_s == 23.0
+    assert updates[-1].now_s == 23.5
 
 
 def test_happenings_further_apart_are_two_moments() -> None:
@@ -434,15 +434,13 @@ def test_a_score_that_wavers_around_the_threshold_is_one_moment(scores: list[flo
 def flapping(draw: st.DrawFn) -> tuple[Query, list[float]]:
     """A query, and scores of frames around its thresholds.
 
-    Frames below `exit` come in gaps of at most `merge_gap`; after each gap a frame enters again. Where an end is final
-    as soon as nothing can be merged any more, a gap must be a frame shorter: a frame is seen when it is over.
+    Frames below `exit` come in gaps of at most `merge_gap`; after each gap a frame enters again.
     """
     gap_frames = draw(st.integers(1, 4))
     query = replace(GOAL, merge_gap_s=gap_frames * FRAME_S, settle_s=draw(st.sampled_from([0.0, 1.0, 2.0, 3.0])))
-    longest = gap_frames if query.settle_s >= query.merge_gap_s + FRAME_S else gap_frames - 1
     scores: list[float] = []
     for _ in range(draw(st.integers(1, 8))):
-        scores += draw(st.lists(st.floats(0.0, 0.34), max_size=longest if scores else 0))
+        scores += draw(st.lists(st.floats(0.0, 0.34), max_size=gap_frames if scores else 0))
         scores.append(draw(st.floats(0.5, 0.7)))
         scores += draw(st.lists(st.floats(0.35, 0.7), max_size=3))
     return query, scores
@@ -478,6 +476,36 @@ def test_scores_that_flap_around_the_threshold_are_one_moment(case: tuple[Query,
     assert len({update.moment_id for update in updates}) == 1
     last_s = max(end_s for _, end_s, _ in runs(scores, query.exit))
     assert (updates[-1].start_s, updates[-1].end_s) == (10.0, last_s)
+
+
+def merged(spans: Sequence[tuple[float, float, float]], gap_s: float) -> list[tuple[float, float]]:
+    """What belongs together when all of it is known: neighbours at most `gap_s` apart."""
+    found: list[tuple[float, float]] = []
+    for start_s, end_s, _ in spans:
+        near = bool(found) and start_s - found[-1][1] <= gap_s + 1e-6
+        found[-1:] = [(found[-1][0], end_s)] if near else [*found[-1:], (start_s, end_s)]
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    lengths=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 12)), min_size=1, max_size=6),
+    merge_gap_frames=st.integers(0, 5),
+    settle_frames=st.integers(0, 8),
+    hop_frames=st.integers(1, 3),
+)
+def test_live_moments_are_those_of_hindsight(
+    lengths: list[tuple[int, int]], merge_gap_frames: int, settle_frames: int, hop_frames: int
+) -> None:
+    """Whatever `settle` and `merge_gap` are, an end is final only once all that belongs to it was seen: happenings at
+    most `merge_gap` apart are one moment, and others are not."""
+    query = replace(GOAL, merge_gap_s=merge_gap_frames * FRAME_S, settle_s=settle_frames * FRAME_S)
+    scores = [score for seen, unseen in lengths for score in [0.6] * seen + [0.0] * unseen] + [0.0] * 20
+    looks = [observe(10.0)]
+    for shown in range(hop_frames, len(scores) + 1, hop_frames):
+        looks.append(observe(10.0 + shown * FRAME_S, *runs(scores[:shown], query.exit)))
+    final = [(update.start_s, update.end_s) for update in watch(query, looks) if update.kind == "ended"]
+    assert final == merged(runs(scores, query.exit), query.merge_gap_s)
 
 
 @settings(max_examples=200, deadline=None)
