@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from stream.types import Span
 
@@ -123,26 +124,26 @@ def _match(known: Sequence[Known], seen: Sequence[Span], final: Sequence[Span]) 
 
 
 def _separate(known: Sequence[Known], found: Sequence[Span | None]) -> tuple[list[Span | None], set[int]]:
-    """Resolve overlaps between the moments' new extents: about the same means merged, less means cut apart."""
+    """Resolve overlaps between the moments' new extents: about the same means merged, less means cut apart.
+
+    Cutting moves a start, and so may change which moments are neighbours: they are looked at anew after each step.
+    """
     result = list(found)
     swallowed: set[int] = set()
-    kept: list[int] = []
-    for index in sorted(range(len(known)), key=lambda i: (result[i] or known[i].span).start_s):
-        while kept and index not in swallowed:
-            before = kept[-1]
-            first, second = result[before] or known[before].span, result[index] or known[index].span
-            part = share(first, second)
-            if part >= SAME_SHARE and result[before] is None and result[index] is not None:
-                swallowed.add(kept.pop())
-                continue
-            if part >= SAME_SHARE:
-                swallowed.add(index)
-            elif part > 0:
-                _cut_apart(result, known, before, index)
-            break
-        if index not in swallowed:
-            kept.append(index)
+    while (pair := _first_overlap(known, result, swallowed)) is not None:
+        before, after = pair
+        if share(result[before] or known[before].span, result[after] or known[after].span) < SAME_SHARE:
+            _cut_apart(result, known, before, after)
+        else:
+            swallowed.add(before if result[before] is None else after)
     return result, swallowed
+
+
+def _first_overlap(known: Sequence[Known], found: Sequence[Span | None], swallowed: set[int]) -> tuple[int, int] | None:
+    """Two neighbours that overlap, in the order of time; None when all extents are disjoint."""
+    extents = [(found[index] or known[index].span, index) for index in range(len(known)) if index not in swallowed]
+    in_order = sorted(extents, key=lambda extent: extent[0].start_s)
+    return next(((i, j) for (a, i), (b, j) in pairwise(in_order) if overlap_s(a, b) > 0), None)
 
 
 def _cut_apart(result: list[Span | None], known: Sequence[Known], before: int, after: int) -> None:

@@ -109,6 +109,14 @@ def test_neighbours_that_overlap_a_little_are_cut_apart() -> None:
     assert bounds(result.found) == [(10, 20.5), (20.5, 25)]
 
 
+def test_a_cut_may_change_who_is_next_to_whom() -> None:
+    """A span cut off where one moment ends begins after another that was not found: none is empty or reaches over."""
+    moments = [known(0, 1), known(2, 4), known(8, 11), known(12, 16)]
+    result = associate(moments, [Span(0, 10, 1.0), Span(5.5, 15.5, 1.0)], [], Rules(0.5, 0.3, 0.0))
+    assert bounds(result.found) == [None, (0, 10), None, (10, 15.5)]
+    assert result.swallowed == {0, 2}
+
+
 def test_a_neighbour_that_was_not_found_keeps_its_place() -> None:
     """Missing evidence does not move a boundary."""
     result = associate([known(10, 20), known(21, 26)], [Span(10, 22, 0.9)], [], Rules(0.5, 0.3, 0.0))
