@@ -52,7 +52,7 @@ def test_the_document_lists_every_route(document: dict[str, Any]) -> None:
     }
     renamed = {(path.replace("{stream}", "{x}").replace("{query}", "{x}"), method) for path, method in routes}
     others = {"/v1/events", "/v1/events/sse", "/v1/moments/{moment_id}", "/healthz", "/readyz", "/metrics"}
-    files = ("clip.mp4", "clip.webm", "thumbnail.jpg")
+    files = ("clip.mp4", "clip.webm", "thumbnail.jpg", "preview.webp")
     others |= {f"/v1/{place}/{{clip_id}}/{file}" for place in ("moments", "clips") for file in files}
     others |= {"/v1/clips/{clip_id}", "/v1/cuts", "/v1/sinks", "/v1/sinks/{sink}", "/v1/sinks/{sink}/dead-letters"}
     others |= {"/v1/reels", "/v1/reels/{reel_id}", "/v1/reels/{reel_id}/reel.mp4", "/v1/reels/{reel_id}/reel.webm"}
