@@ -7,34 +7,59 @@ gets it from its first picture. A new connection is a new stretch, and so is the
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
+from stream.clips.held import Held
 from stream.clips.packets import EncodedPacket, Selection, Tracks
-from stream.clips.selecting import select
-from stream.clips.stretch import SAME_S, Gop, Stretch, audio_behind, packet_bytes, position
+from stream.clips.segments import Place, Segment
+from stream.clips.selecting import Piece, slice_of
+from stream.clips.stretch import SAME_S, Gop, Stretch
 
 MAX_S: Final = 420.0
-"""Longer than any moment of the default `max_duration` with its rolls."""
-MAX_STRETCHES: Final = 64
+"""In memory; longer than any moment of the default `max_duration` with its rolls."""
+SLOW: Final = "The disk does not take the video as fast as it comes; what it does not take in time is lost for clips."
+
+
+class Disk(Protocol):
+    """Where GOPs go that memory has no room for. None of its methods waits."""
+
+    max_bytes: int
+
+    problem: str | None
+    """Why it takes nothing, in a sentence."""
+
+    @property
+    def used_bytes(self) -> int:
+        """What its files take."""
+        ...
+
+    def offer(self, ring: PacketRing, gop: Gop) -> None:
+        """Have a GOP written, if that is possible: `written` or `refused` says what has become of it."""
+        ...
+
+    def close(self) -> bool:
+        """Give all space back, soon; False when that is to be asked again."""
+        ...
 
 
 class PacketRing:
     """Bounded by bytes and by seconds; what does not fit is dropped from the old end, whole GOPs at a time.
 
-    Thread-safe: a source's thread fills it, others take pieces out of it.
+    With a disk, the older half of what is in memory is written there meanwhile, and is found there afterwards. What the
+    disk does not take in time is dropped; what is older than that stays, with a hole behind it. Thread-safe: a source's
+    thread fills the ring, and never waits for the disk; others take pieces out of it.
     """
 
-    def __init__(self, *, max_bytes: int, max_s: float = MAX_S) -> None:
-        """Raises ValueError when nothing would fit."""
+    def __init__(self, *, max_bytes: int, max_s: float = MAX_S, disk: Disk | None = None) -> None:
+        """`max_bytes` and `max_s` bound what is in memory. Raises ValueError when nothing would fit."""
         if max_bytes < 1 or max_s <= 0:
             raise ValueError(f"a ring must hold something, not {max_bytes} bytes and {max_s} s")
         self.max_bytes = max_bytes
         self.max_s = max_s
+        self._disk = disk
         self._lock = threading.Lock()
-        self._stretches: deque[Stretch] = deque()
-        self._bytes = 0
-        self._drops: Counter[str] = Counter()
+        self._held = Held(max_bytes, max_s, None if disk is None else partial(disk.offer, self))
 
     def resize(self, max_bytes: int) -> None:
         """Hold so many bytes from now on; what is too much goes at once."""
@@ -45,54 +70,73 @@ class PacketRing:
     @property
     def bytes(self) -> int:
         """Memory that is held."""
-        return self._bytes
+        return self._held.memory.bytes
+
+    @property
+    def disk_bytes(self) -> int:
+        """What the files of the ring take."""
+        return 0 if self._disk is None else self._disk.used_bytes
+
+    @property
+    def disk_problem(self) -> str | None:
+        """Why the disk does not take what memory has no room for, in a sentence; None when it does, or is not to."""
+        return None if self._disk is None else self._disk.problem or (SLOW if self._held.is_behind else None)
 
     @property
     def held_s(self) -> float:
         """How many seconds of video are held."""
+        return (self._held.memory.us + self._held.stored.us) / 1e6
+
+    @property
+    def stored(self) -> tuple[int, float]:
+        """How many GOPs are on the disk alone, and how many seconds they last."""
         with self._lock:
-            return self._held_s()
+            return sum(len(stretch.stored) for stretch in self._held.stretches), self._held.stored.us / 1e6
 
     @property
     def drops(self) -> dict[str, int]:
-        """Packets dropped by cause: `old` (pushed out by newer ones), `no_keyframe` (nothing before them is left that
-        they could be decoded from), `discontinuity` (the stream's clock jumped in the middle of a GOP); a copy."""
+        """Packets dropped by cause, a copy: `old` (pushed out by newer ones), `no_keyframe` (nothing before them is
+        left that they could be decoded from), `discontinuity` (the stream's clock jumped in the middle of a GOP),
+        `disk_full`, `disk_error` and `disk_slow` (the disk did not take them, or not in time)."""
         with self._lock:
-            return dict(self._drops)
+            return dict(self._held.drops)
 
     @property
     def tracks(self) -> Tracks | None:
         """What the newest connection brings; None before the first."""
         with self._lock:
-            return self._stretches[-1].tracks if self._stretches else None
+            return self._held.stretches[-1].tracks if self._held.stretches else None
 
     def begin(self, tracks: Tracks) -> RingFeed:
         """A new connection's way in."""
         with self._lock:
-            return RingFeed(self, self._new_stretch(tracks))
+            return RingFeed(self, self._held.new_stretch(tracks))
 
-    def clear(self) -> None:
-        """Let everything go."""
+    def clear(self) -> bool:
+        """Let everything go; False when the disk is to be asked again."""
         with self._lock:
-            self._stretches.clear()
-            self._bytes = 0
+            self._held.clear()
+        return self._disk is None or self._disk.close()
 
     def select(self, epoch: int, start_s: float, end_s: float) -> Selection | None:
         """The packets that show the media time `[start_s, end_s)` of an epoch, outwards, as far as they are held.
 
-        None when nothing of it is held. What is missing at either end shows in the selection's own start and end.
+        None when nothing of it is held. What is missing at either end shows in the selection's own start and end. May
+        wait for the disk. Raises PieceError when it is too much.
         """
+        return self.piece(epoch, start_s, end_s).read()
+
+    def piece(self, epoch: int, start_s: float, end_s: float) -> Piece:
+        """The same, to be read later, with what is held now: what is in memory stays there as long as the piece."""
         with self._lock:
-            found = [select(stretch, start_s, end_s) for stretch in self._stretches if stretch.epoch == epoch]
-        # A counter that wrapped splits an epoch: the piece with more of what was asked for counts.
-        pieces = [piece for piece in found if piece is not None]
-        return max(pieces, key=lambda piece: min(piece.end_s, end_s) - max(piece.start_s, start_s), default=None)
+            found = [slice_of(stretch, start_s, end_s) for stretch in self._held.stretches if stretch.epoch == epoch]
+        return Piece(tuple(part for part in found if part is not None), self.unreadable)
 
     def is_complete(self, epoch: int, end_s: float) -> bool:
         """Whether no picture of this epoch before the media time `end_s` can still come."""
         with self._lock:
             newer = False
-            for stretch in reversed(self._stretches):
+            for stretch in reversed(self._held.stretches):
                 if stretch.epoch == epoch:
                     return newer or stretch.over or stretch.complete_s >= end_s + stretch.offset_s - SAME_S
                 newer = newer or (stretch.epoch is not None and stretch.epoch > epoch)
@@ -101,106 +145,52 @@ class PacketRing:
     def media_time(self, wall_time_s: float) -> tuple[int, float] | None:
         """The epoch and media time at a Unix time, by the newest stretch that had begun then; None when unknown."""
         with self._lock:
-            for stretch in reversed(self._stretches):
-                if stretch.epoch is None or stretch.wall_offset_s is None or not stretch.gops:
+            for stretch in reversed(self._held.stretches):
+                if stretch.epoch is None or stretch.wall_offset_s is None or stretch.is_empty:
                     continue
                 media_time_s = wall_time_s - stretch.wall_offset_s
-                if media_time_s >= stretch.first_s() - stretch.offset_s or stretch is self._stretches[0]:
+                if media_time_s >= stretch.first_s() - stretch.offset_s or stretch is self._held.stretches[0]:
                     return stretch.epoch, media_time_s
             return None
 
     def wall_offset_s(self, epoch: int) -> float | None:
         """Unix time less media time of an epoch; None while unknown."""
         with self._lock:
-            offsets = [stretch.wall_offset_s for stretch in self._stretches if stretch.epoch == epoch]
+            offsets = [stretch.wall_offset_s for stretch in self._held.stretches if stretch.epoch == epoch]
         return offsets[-1] if offsets else None
 
     @property
     def newest_epoch(self) -> int | None:
         """The epoch of the newest packets; None before the first picture."""
         with self._lock:
-            return next((stretch.epoch for stretch in reversed(self._stretches) if stretch.epoch is not None), None)
+            epochs = (stretch.epoch for stretch in reversed(self._held.stretches))
+            return next((epoch for epoch in epochs if epoch is not None), None)
 
-    def _new_stretch(self, tracks: Tracks) -> Stretch:
-        stretch = Stretch(tracks)
-        self._stretches.append(stretch)
-        while len(self._stretches) > MAX_STRETCHES:
-            self._drop_stretch(self._stretches[0])
-        return stretch
+    def contents(self, gop: Gop) -> tuple[tuple[EncodedPacket, ...], tuple[EncodedPacket, ...]] | None:
+        """Video and sound of a GOP that was offered; None when it was dropped meanwhile."""
+        with self._lock:
+            return (tuple(gop.packets), tuple(gop.sound)) if gop.packets else None
 
-    def _held_s(self) -> float:
-        return sum(stretch.held_s for stretch in self._stretches)
+    def written(self, gop: Gop, place: Place) -> None:
+        """A GOP that was offered is on the disk."""
+        with self._lock:
+            gop.place = place
+            self._held.is_behind = False
 
-    def _add_video(self, stretch: Stretch, packet: EncodedPacket) -> None:
-        if packet.is_keyframe:
-            stretch.gops.append(Gop())
-        if not stretch.gops or stretch not in self._stretches:
-            self._drops["no_keyframe"] += 1
-            return
-        stretch.add(packet)
-        self._bytes += packet_bytes(packet)
-        self._keep_bounds()
+    def refused(self, gop: Gop, cause: str) -> None:
+        """A GOP that was offered will not be on the disk; `cause` is that of `drops`."""
+        with self._lock:
+            gop.loss = cause
 
-    def _add_audio(self, stretch: Stretch, packet: EncodedPacket) -> None:
-        if not stretch.gops or stretch not in self._stretches:
-            return
-        stretch.audio.append(packet)
-        self._bytes += packet_bytes(packet)
-        self._keep_bounds()
+    def forget(self, segment: Segment) -> None:
+        """The oldest of the files goes, for newer ones."""
+        with self._lock:
+            self._held.forget(segment, "old")
 
-    def _keep_bounds(self) -> None:
-        while self._bytes > self.max_bytes or self._held_s() > self.max_s:
-            oldest = self._stretches[0]
-            if oldest.gops:
-                self._drop_gop(oldest)
-            if not oldest.gops and (oldest.over or len(self._stretches) > 1):
-                self._drop_stretch(oldest)
-
-    def _drop_gop(self, stretch: Stretch) -> None:
-        gop = stretch.gops.popleft()
-        self._bytes -= gop.bytes
-        stretch.held_s = stretch.held_s - gop.held_s if stretch.gops else 0.0
-        self._drops["old"] += len(gop.packets)
-        first_s = stretch.first_s() if stretch.gops else float("inf")
-        audio = stretch.tracks.audio
-        while stretch.audio and audio is not None and audio.seconds(stretch.audio[0].pts) < first_s:
-            self._bytes -= packet_bytes(stretch.audio.popleft())
-            self._drops["old"] += 1
-
-    def _drop_stretch(self, stretch: Stretch) -> None:
-        while stretch.gops:
-            self._drop_gop(stretch)
-        self._bytes -= sum(map(packet_bytes, stretch.audio))
-        self._drops["old"] += len(stretch.audio)
-        stretch.audio.clear()
-        self._stretches.remove(stretch)
-
-    def _split(self, stretch: Stretch, stamp_s: float) -> Stretch:
-        """The stream's clock has jumped: what was sent from the picture stamped `stamp_s` on is a stretch of its own.
-
-        Where that picture is no keyframe, the rest of its GOP cannot be decoded from anything behind the jump.
-        """
-        stretch.over = True
-        rest = self._new_stretch(stretch.tracks)
-        places = [position(gop, stretch, stamp_s) for gop in stretch.gops]
-        jump = max((i for i, place in enumerate(places) if place is not None), default=len(places) - 1)
-        gops, stretch.gops, stretch.held_s, stretch.newest_s = list(stretch.gops), deque(), 0.0, None
-        kept = gops[: max(jump, 0)]
-        behind = gops[jump + 1 :]
-        if gops and places[jump] == 0:
-            behind.insert(0, gops[jump])
-        elif gops:
-            # Nobody knows where in its GOP the jump lies when no picture has that stamp.
-            place = places[jump] or 0
-            lost = gops[jump].packets[place:]
-            kept.append(Gop(gops[jump].packets[:place]))
-            self._bytes -= sum(map(packet_bytes, lost))
-            self._drops["discontinuity"] += len(lost)
-        for into, some in ((stretch, kept), (rest, behind)):
-            for gop in some:
-                into.refill(gop)
-        rest.audio = audio_behind(stretch, stamp_s)
-        return rest
+    def unreadable(self, segment: Segment) -> None:
+        """A file cannot be read: what it holds is lost, and what is older with it."""
+        with self._lock:
+            self._held.forget(segment, "disk_error")
 
 
 class RingFeed:
@@ -213,12 +203,12 @@ class RingFeed:
     def video(self, packet: EncodedPacket) -> None:
         """The next packet of video, in the order of decoding."""
         with self._ring._lock:
-            self._ring._add_video(self._stretch, packet)
+            self._ring._held.add_video(self._stretch, packet)
 
     def audio(self, packet: EncodedPacket) -> None:
         """The next packet of sound."""
         with self._ring._lock:
-            self._ring._add_audio(self._stretch, packet)
+            self._ring._held.add_audio(self._stretch, packet)
 
     def place(self, epoch: int, stamp_s: float, media_time_s: float) -> None:
         """A picture was given its place in time: the one with the stream's own time stamp `stamp_s`."""
@@ -227,7 +217,7 @@ class RingFeed:
             return
         with self._ring._lock:
             if stretch.epoch is not None:
-                stretch = self._stretch = self._ring._split(stretch, stamp_s)
+                stretch = self._stretch = self._ring._held.split(stretch, stamp_s)
             stretch.epoch, stretch.offset_s = epoch, offset_s
 
     def clock(self, wall_offset_s: float) -> None:

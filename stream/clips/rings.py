@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from stream.clips.overflow import Overflow
 from stream.clips.ring import PacketRing
 
 RETIRED_S: Final = 15.0
@@ -16,9 +17,15 @@ RETIRED_S: Final = 15.0
 class Rings:
     """One ring for each stream, by name; all of them of the same size. Thread-safe."""
 
-    def __init__(self, memory_per_stream: int, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        """`memory_per_stream` is in bytes; 0 keeps no packets at all."""
+    def __init__(
+        self,
+        memory_per_stream: int,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        overflow: Overflow | None = None,
+    ) -> None:
+        """`memory_per_stream` is in bytes; 0 keeps no packets at all. What does not fit goes to the `overflow`."""
         self.memory_per_stream = memory_per_stream
+        self._overflow = overflow
         self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
         self._rings: dict[str, PacketRing] = {}
@@ -30,7 +37,10 @@ class Rings:
             return None
         with self._lock:
             self._purge()
-            return self._rings.setdefault(stream, PacketRing(max_bytes=self.memory_per_stream))
+            if stream not in self._rings:
+                disk = None if self._overflow is None else self._overflow.disk(stream)
+                self._rings[stream] = PacketRing(max_bytes=self.memory_per_stream, disk=disk)
+            return self._rings[stream]
 
     def resize(self, memory_per_stream: int) -> None:
         """Hold so many bytes of each stream from now on. Neither to nor from 0: whether packets are kept at all is
@@ -61,5 +71,5 @@ class Rings:
 
     def _purge(self) -> None:
         for stream, since_s in list(self._retired.items()):
-            if self._monotonic_s() - since_s >= RETIRED_S:
+            if self._monotonic_s() - since_s >= RETIRED_S and self._rings[stream].clear():
                 del self._retired[stream], self._rings[stream]
