@@ -62,6 +62,9 @@ class Metrics:
             "event_latency_seconds", "From a moment's onset, a frame or a score to the next stage.", _LATENCY_S, "stage"
         )
         self.moments = counter("moments_total", "Moments by outcome.", "stream", "query", "outcome")
+        self.dropped_packets = counter(
+            "dropped_packets_total", "Packets that are no longer held for clips, by cause.", "stream", "cause"
+        )
         self.clips = counter("clips_total", "Clips by what became of them.", "result")
         self.clip_seconds = histogram("clip_seconds", "Cutting one clip, with its thumbnail.", _FAST_S)
         self.clip_previews = counter("clip_previews_total", "Previews of clips by what became of them.", "result")

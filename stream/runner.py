@@ -81,6 +81,8 @@ class StreamRunner:
         self._counts: Counter[str] = Counter()
         self._decode_seconds = 0.0
         self._ring = machinery.rings.ring(settings.name)
+        # It may be older than this runner.
+        self._packet_drops = Counter({} if self._ring is None else self._ring.drops)
         surroundings = Surroundings(
             wants=self._wants, on_state=self._on_state, first_epoch=first_epoch, ring=self._ring
         )
@@ -170,6 +172,7 @@ class StreamRunner:
             return
         self._picture_fault = None
         self._count_frames()
+        self._count_packets()
         self._count_decoding()
         for item in items:
             self.epoch = item.epoch
@@ -186,6 +189,13 @@ class StreamRunner:
             if count > self._counts[result]:
                 metrics.frames.labels(self.name, result).inc(count - self._counts[result])
                 self._counts[result] = count
+
+    def _count_packets(self) -> None:
+        for cause, count in self._ring.drops.items() if self._ring is not None else ():
+            if count > self._packet_drops[cause]:
+                dropped = self._machinery.metrics.dropped_packets.labels(self.name, cause)
+                dropped.inc(count - self._packet_drops[cause])
+                self._packet_drops[cause] = count
 
     def _count_decoding(self) -> None:
         """All that was decoded since the last wanted picture was decoded for this one."""
@@ -231,7 +241,7 @@ def _ring_status(ring: PacketRing | None) -> ClipsStatus:
         codec = tracks.video.codec
         reason = f"Clips of {codec} would have to be encoded anew; have the source send H.264, H.265, VP8 or VP9."
         return ClipsStatus("off", reason)
-    return ClipsStatus("on", None, ring.held_s, ring.bytes)
+    return ClipsStatus("on", ring.disk_problem, ring.held_s, ring.bytes, ring.disk_bytes)
 
 
 def _feed(session: StreamSession, results: Sequence[Result], now_s: float) -> Sequence[Event]:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from stream.api.protocol import Clips, QueryStatus, Readiness, Reels, StreamStatus
 from stream.backtest import BacktestReport
 from stream.clips.clocks import Clocks
 from stream.clips.desk import ClipDesk
 from stream.clips.folder import ClipFolder
+from stream.clips.overflow import Overflow
 from stream.clips.protocols import check_installed
 from stream.clips.remote import RemoteFolder
 from stream.clips.retention import Retention
@@ -42,6 +43,9 @@ from stream.sinks.sinks import Sinks
 from stream.status import query_status, unwatched_stream
 from stream.store import FileLock, Store
 from stream.watching import Watching
+
+DISK_STOP_S: Final = 2.0
+"""How long the end waits for the disk to take back what it holds of rings."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +73,8 @@ class Service:
         self._lock = lock
         self._metrics = Metrics()
         self._metrics.build_info.info({"version": version("r2stream"), "model": engine.name})
-        rings = Rings(settings.clips.memory_per_stream, monotonic_s)
+        self._overflow = Overflow(settings.packets_dir, settings.clips.disk_per_stream)
+        rings = Rings(settings.clips.memory_per_stream, monotonic_s, self._overflow)
         files = Retention(settings.clips.max_bytes, settings.clips.max_age_s)
         self._watching = Watching(engine, store, self._metrics, rings, wall_time_s, monotonic_s)
         self._sinks = Sinks(settings.sinks, store, self._metrics, wall_time_s)
@@ -140,6 +145,7 @@ class Service:
             ConfigError: a stream or a query of the settings file cannot be used; nothing runs then.
         """
         with self._changing:
+            self._overflow.start()
             self._watching.start()
             self._clip_writer.start()
             self._reel_maker.start()
@@ -158,6 +164,7 @@ class Service:
             self._stopped = True
             # The clips of what has ended just now come last, and sinks still hear of them.
             ended = self._reel_maker.stop() & self._watching.stop() & self._clip_writer.stop()
+            ended = self._overflow.stop(DISK_STOP_S) and ended
             ended = self._sinks.stop() and ended
             self._store.close()
             if self._lock is not None:

@@ -129,6 +129,8 @@ class ClipSettings:
     max_age_s: float = 7 * 24 * 3600.0
     memory_per_stream: int = 64 << 20
     """Bytes of encoded video that each stream keeps in memory; 0 keeps none, and no clips are cut."""
+    disk_per_stream: int = 0
+    """Bytes of older video that each stream keeps on the disk as well, while the service runs; 0 keeps none there."""
 
     @staticmethod
     def parse(section: Section) -> ClipSettings:
@@ -141,7 +143,11 @@ class ClipSettings:
             max_bytes=section.size_bytes("max_bytes", ClipSettings.max_bytes),
             max_age_s=section.duration_s("max_age", ClipSettings.max_age_s),
             memory_per_stream=section.size_bytes("memory_per_stream", ClipSettings.memory_per_stream),
+            disk_per_stream=section.size_bytes("disk_per_stream", ClipSettings.disk_per_stream),
         )
+        if settings.disk_per_stream and not settings.memory_per_stream:
+            problem = "needs memory_per_stream above 0: video goes to the disk by way of memory"
+            raise ConfigError(problem, path=section.at("disk_per_stream"))
         section.refuse_unknown()
         if settings.options and not settings.address:
             raise ConfigError("are for an address such as s3://…, and folder is none", path=section.at("options"))
@@ -179,6 +185,11 @@ class Settings:
         if self.clips.address:
             return self.data_dir / "clips-to-upload"
         return Path(local_path(self.clips.folder)).expanduser() if self.clips.folder else self.data_dir / "clips"
+
+    @property
+    def packets_dir(self) -> Path:
+        """Where video is kept that memory has no room for."""
+        return self.data_dir / "packets"
 
 
 def load_settings(path: Path | str | None, environ: Mapping[str, str]) -> Settings:

@@ -122,6 +122,10 @@ def _clips() -> Schema:
             "Encoded video that each stream holds in memory, to cut clips from; 0 cuts none.",
             ClipSettings.memory_per_stream,
         ),
+        "disk_per_stream": _size(
+            "Older video that each stream holds on the disk as well, in data_dir; 0 holds none there.",
+            ClipSettings.disk_per_stream,
+        ),
     }
     return _mapping("Each moment becomes a video file.", keys)
 

@@ -165,9 +165,10 @@ class ClipsView(BaseModel):
     """Whether clips can be cut of a stream, and how much of it is held."""
 
     state: Literal["on", "off"]
-    reason: str | None
+    reason: str | None = Field(description="why none can be cut; while on, why the disk does not hold older video")
     held_s: float
-    held_bytes: int
+    held_bytes: int = Field(description="in memory")
+    disk_bytes: int
 
 
 class StreamView(BaseModel):

@@ -27,9 +27,11 @@ class ClipsStatus:
 
     state: Literal["on", "off"]
     reason: str | None
-    """Why none can be cut, and what to do about it; None while on."""
+    """Why none can be cut, and what to do about it; while on, why older video is not held on the disk as it should."""
     held_s: float = 0.0
     held_bytes: int = 0
+    """In memory."""
+    disk_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,11 @@ class Held:
         self._max_us = max_s * 1e6
         self._offer = offer
 
+    def resize(self, max_bytes: int) -> None:
+        """Another bound for the memory; what is too much goes at once."""
+        self._max_bytes = max_bytes
+        self._keep_bounds()
+
     def new_stretch(self, tracks: Tracks) -> Stretch:
         stretch = Stretch(tracks)
         self.stretches.append(stretch)

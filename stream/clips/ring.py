@@ -65,7 +65,7 @@ class PacketRing:
         """Hold so many bytes from now on; what is too much goes at once."""
         with self._lock:
             self.max_bytes = max_bytes
-            self._keep_bounds()
+            self._held.resize(max_bytes)
 
     @property
     def bytes(self) -> int:

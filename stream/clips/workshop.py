@@ -80,11 +80,14 @@ class Workshop:
         """Whether another clip can be begun now."""
         return self._cutters.has_room
 
-    def begin(self, job: Job, selection: Selection) -> bool:
-        """Make a clip of these packets; False when there is no room now. Raises CutError when it cannot be made."""
+    def begin(self, job: Job, select: Callable[[], Selection]) -> bool:
+        """Make a clip of the packets that `select` gives, which may wait for the disk; False when there is no room now.
+
+        Raises CutError when it cannot be made.
+        """
         if self._uploads is not None and (reason := self._uploads.refusal()):
             raise CutError(reason)
-        if not self._cutters.offer(partial(self._finish, job, selection)):
+        if not self._cutters.offer(partial(self._finish, job, select)):
             return False
         self._begun += 1
         return True
@@ -151,10 +154,11 @@ class Workshop:
         ended = self._cutters.stop(timeout_s) & self._drawers.stop(timeout_s)
         return (self._uploads is None or self._uploads.stop(timeout_s)) and ended
 
-    def _finish(self, job: Job, selection: Selection) -> None:
+    def _finish(self, job: Job, select: Callable[[], Selection]) -> None:
         """Cut a clip; whatever goes wrong becomes its reason."""
         try:
             with self._metrics.clip_seconds.time():
+                selection = select()
                 data = self._cut(job, selection)
         except OSError as error:
             data = because(job.data, CutError(_explain(error, self._folder)))

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from stream.clips.clocks import Clocks
@@ -25,6 +26,7 @@ from stream.clips.packets import Selection
 from stream.clips.planner import CAPACITY, Planner, restarted
 from stream.clips.retention import Retention
 from stream.clips.rings import Rings
+from stream.clips.selecting import Piece
 from stream.clips.uploads import Uploads
 from stream.clips.workshop import Workshop, because
 from stream.events import clip_event
@@ -157,25 +159,19 @@ class ClipWriter:
     def _begin(self, job: Job) -> None:
         """Hand a job to the workshop, with the packets there are."""
         try:
-            begun = self._workshop.begin(job, self._selection(job))
+            begun = self._workshop.begin(job, self._selecting(job))
         except Exception as error:
             self._work.results.append(ClipRecord(because(job.data, error), job.created_s, told=False))
             begun = True
         if begun:
             self._work.jobs.remove(job)
 
-    def _selection(self, job: Job) -> Selection:
+    def _selecting(self, job: Job) -> Callable[[], Selection]:
+        """What finds a job's packets: those of this moment, however much later it is called. Raises CutError."""
         ring = self._rings.find(job.stream)
         if ring is None:
             raise CutError(f"no video of the stream {job.stream!r} is held any more")
-        selection = ring.select(job.epoch, *job.wanted_s)
-        missing = "it" if selection is None else "its beginning"
-        if selection is None or begins_s(selection) > job.needed_s[0] + SLACK_S:
-            raise CutError(
-                f"{missing} is not in memory: {ring.held_s:.0f} s of the stream are held; for more, raise "
-                "clips.memory_per_stream"
-            )
-        return selection
+        return partial(_select, job, ring.piece(job.epoch, *job.wanted_s), ring.held_s)
 
     def _tell(self) -> None:
         """Log what has become of clips: first in the table, then as an event, so that a crash in between repeats it."""
@@ -205,3 +201,15 @@ class ClipWriter:
             if not isinstance(record, ClipRecord):
                 return  # the reels' own thread sees to it
             self._workshop.remove(record, reason)
+
+
+def _select(job: Job, piece: Piece, held_s: float) -> Selection:
+    """The packets of a clip. Raises CutError when the moment's beginning is not among them."""
+    selection = piece.read()
+    missing = "it" if selection is None else "its beginning"
+    if selection is None or begins_s(selection) > job.needed_s[0] + SLACK_S:
+        raise CutError(
+            f"{missing} is not held: {held_s:.0f} s of the stream are; for more, raise clips.memory_per_stream or "
+            "clips.disk_per_stream"
+        )
+    return selection

@@ -18,6 +18,7 @@ LABELS = {
     "r2stream_window_bytes": {"device"},
     "r2stream_event_latency_seconds": {"stage"},
     "r2stream_moments": {"stream", "query", "outcome"},
+    "r2stream_dropped_packets": {"stream", "cause"},
     "r2stream_clips": {"result"},
     "r2stream_clip_seconds": set(),
     "r2stream_clip_previews": {"result"},

@@ -68,10 +68,13 @@ def test_clips_have_a_folder_and_bounds(tmp_path: Path) -> None:
     text = "data_dir: /data\nclips: {max_bytes: 2GiB, max_age: 1h, memory_per_stream: 0}"
     settings = load_settings(write(tmp_path, text), {})
     assert settings.clips == ClipSettings(max_bytes=2 << 30, max_age_s=3600.0, memory_per_stream=0)
-    assert settings.clips_dir == Path("/data/clips")
+    assert settings.clips_dir == Path("/data/clips") and settings.packets_dir == Path("/data/packets")
+    assert load_settings(write(tmp_path, "clips: {disk_per_stream: 2GiB}"), {}).clips.disk_per_stream == 2 << 30
     assert load_settings(write(tmp_path, "clips: {folder: /clips}"), {}).clips_dir == Path("/clips")
     with pytest.raises(ConfigError, match=r"clips\.max_bytes: must be a size such as 64MiB"):
         load_settings(write(tmp_path, "clips: {max_bytes: much}"), {})
+    with pytest.raises(ConfigError, match=r"clips\.disk_per_stream: needs memory_per_stream above 0"):
+        load_settings(write(tmp_path, "clips: {memory_per_stream: 0, disk_per_stream: 1GB}"), {})
 
 
 def test_clips_may_be_kept_elsewhere(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_stream_is_added_listed_changed_and_removed(http: httpx.Client, served
         "frames": 7,
         "clock": "rtcp",
         "frame_age_s": 1.5,
-        "clips": {"state": "on", "reason": None, "held_s": 12.5, "held_bytes": 1000},
+        "clips": {"state": "on", "reason": None, "held_s": 12.5, "held_bytes": 1000, "disk_bytes": 0},
     }
     assert http.get(added.headers["location"]).json() == added.json()
     assert http.get("/v1/streams").json() == {"streams": [added.json()]}

@@ -206,7 +206,7 @@ def test_a_clip_does_not_wait_for_ever(
         until(lambda: len(desk.told()) == 2)
     assert desk.told()[0].data.state == "ready"
     silent = desk.told()[1]
-    assert silent.type == "r2stream.clip.failed" and "not in memory" in (silent.data.reason or "")
+    assert silent.type == "r2stream.clip.failed" and "not held" in (silent.data.reason or "")
 
 
 def test_a_moment_whose_beginning_is_gone_gets_no_clip(
@@ -220,7 +220,7 @@ def test_a_moment_whose_beginning_is_gone_gets_no_clip(
         until(lambda: len(desk.told()) == 2)
     long, short = (event.data for event in desk.told())
     assert (long.state, short.state) == ("failed", "ready")
-    assert long.reason is not None and long.reason.startswith("Its beginning is not in memory")
+    assert long.reason is not None and long.reason.startswith("Its beginning is not held")
     assert "raise clips.memory_per_stream" in long.reason
     assert long.url is None
 
