@@ -353,18 +353,21 @@ def test_the_thread_writes_and_leaves_nothing_behind(tmp_path: Path, until: Call
 
 def test_a_disk_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
     """The source goes on at its own pace, and memory is what it was."""
-    go = threading.Event()
+    hangs, go = threading.Event(), threading.Event()
 
     def hang(path: Path, mode: str) -> FileIO:
+        hangs.set()
         go.wait(20)
         return FileIO(path, mode)
 
     overflow = Overflow(tmp_path, 1 << 30, hang)
     overflow.start()
     ring = PacketRing(max_bytes=MEMORY, disk=overflow.disk("pitch"))
-    feed(ring, 1000)
+    feed(ring, 39)
+    assert hangs.wait(20)
+    feed(ring, 1000, epoch=1)
     assert ring.bytes <= MEMORY and ring.disk_problem == SLOW
-    assert numbers(ring.select(0, s(990), s(1000))) == list(range(990, 1000))
+    assert numbers(ring.select(1, s(990), s(1000))) == list(range(990, 1000))
     assert not overflow.stop(0.05)
     go.set()
 
